@@ -1,0 +1,1 @@
+"""The CPU target: kernels as Python sources, compiled by Numba's front end and LLVM to object code."""

@@ -1,0 +1,33 @@
+"""From a kernel to its source file: the one place that knows which emitter serves which kind."""
+
+from __future__ import annotations
+
+from graphc.codegen_cpu.contractions import emit_contract
+from graphc.codegen_cpu.folds import emit_fold
+from graphc.codegen_cpu.indexed import emit_random_key, emit_scan, emit_scatter
+from graphc.codegen_cpu.loops import emit_loop
+from graphc.codegen_cpu.source import KernelSource
+from graphc.errors import GraphcError
+from graphc.ir.kernel import Kernel, KernelKind
+from graphc.ir.program import Emitted, Word
+
+_EMITTERS = {KernelKind.LOOP: emit_loop, KernelKind.REDUCE: emit_fold, KernelKind.CONTRACT: emit_contract,
+             KernelKind.SCATTER: emit_scatter, KernelKind.SCAN: emit_scan}
+
+
+def emit_kernel(kernel: Kernel) -> Emitted:
+    """The source of one kernel. Errors name the kernel's ops and layers."""
+    source = KernelSource(", ".join(dict.fromkeys(op.name for op in kernel.graph.ops)))
+    emit = emit_random_key if kernel.graph.ops[-1].name == "random_key" else _EMITTERS[kernel.kind]
+    try:
+        return emit(kernel, source)
+    except GraphcError as error:
+        error.add_note(f"while writing kernel {kernel.name}, layers {', '.join(kernel.origins) or 'none'}")
+        raise
+
+
+def emit_copy() -> Emitted:
+    """Moves bytes from its first pointer to its second: words (from, to, count)."""
+    source = "\n".join(["# copy", "", 'SIGNATURE = "u8* u8* i64"', "", "", "def kernel(p0, p1, n0, thread, threads):",
+                        "    for i in range(n0):", "        p1[i] = p0[i]", ""])
+    return Emitted(source, (Word("pointer"), Word("pointer"), Word("size", 0)), 1, 1)

@@ -1,0 +1,168 @@
+"""Scalar code: the lines that compute one element of a value at a position.
+
+Walks from the wanted value through elementwise ops and movers down to loads. Ops of one kernel are
+visited once per position and loop body.
+
+What does not live here: loops (loops.py, folds.py), positions (positions.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from graphc.codegen_cpu.positions import ONE_TO_ONE, At, single
+from graphc.codegen_cpu.source import KernelSource
+from graphc.errors import CompileError
+from graphc.ir.graph import Op, Value
+from graphc.ir.kernel import Kernel
+from graphc.ir.spec import Kind
+
+_CALL = re.compile(r"\b([a-z_][a-z0-9_]*)\(")
+
+
+class Expressions:
+    """Emits element computations for one kernel; `fresh()` starts a new loop body."""
+
+    def __init__(self, kernel: Kernel, source: KernelSource):
+        self.kernel, self.source = kernel, source
+        self._producers = kernel.graph.producers()
+        self._loaded = set(kernel.inputs)
+        self._memo: dict[tuple[Value, At], str] = {}
+        self._given: dict[Value, Callable[[At], str]] = {}
+
+    def fresh(self) -> None:
+        """Forget what the last loop body computed; what was given stays."""
+        self._memo = {}
+
+    def give(self, value: Value, text: Callable[[At], str]) -> None:
+        """Take `value` as known from here on: a fold's result, a contraction's accumulator."""
+        self._given[value] = text
+
+    def value(self, value: Value, at: At) -> str:
+        """The name of a variable that holds the element; its lines are written now."""
+        key = (value, at)
+        if key not in self._memo:
+            self._memo[key] = self._compute(value, at)
+        return self._memo[key]
+
+    def store(self, value: Value, at: At) -> None:
+        text = self.value(value, at)
+        self.source.line(f"{self.source.pointer(value)}[{at.flat(self.source.size)}] = {text}")
+
+    def _compute(self, value: Value, at: At) -> str:
+        if value in self._given:
+            return self._given[value](at)
+        if value in self._loaded:
+            return self._assign(f"{self.source.pointer(value)}[{at.flat(self.source.size)}]")
+        op = self._producers[value]
+        if op.name in ONE_TO_ONE:
+            return self.value(op.operands[0], ONE_TO_ONE[op.name](op, at, self.source.size))
+        if op.spec.kind is Kind.ELEMENTWISE:
+            return self._elementwise(op, at)
+        emit = _SPECIAL.get(op.name)
+        if emit is None:
+            raise CompileError(f"no CPU code for {op.name}", where=op.origin)
+        return emit(self, op, at)
+
+    def _assign(self, text: str, comment: str = "") -> str:
+        name = self.source.name()
+        self.source.line(f"{name} = {text}" + (f"  # {comment}" if comment else ""))
+        return name
+
+    def _elementwise(self, op: Op, at: At) -> str:
+        names = [self.value(v, at) for v in op.operands]
+        result = op.result.type.dtype
+        if op.name == "cast":
+            return self._assign(self.source.cast(names[0], result), "cast")
+        assert op.spec.scalar is not None, f"{op.name} is elementwise and has a scalar expression"
+        for name in _CALL.findall(op.spec.scalar):
+            self.source.use("vmath", name)
+        text = op.spec.scalar.format(*names)
+        if result.is_integer and result.name != "i64":
+            text = self.source.cast(text, result)
+        return self._assign(text, op.name)
+
+    def full(self, op: Op, at: At) -> str:
+        return self.source.constant(op.attr("value"), op.result.type.dtype)
+
+    def dim_size(self, op: Op, at: At) -> str:
+        return self._assign(self.source.cast(self.source.size(op.attr("dim")), op.result.type.dtype), "size")
+
+    def iota(self, op: Op, at: At) -> str:
+        return self._assign(self.source.cast(at.axes(self.source.size)[op.attr("axis")], op.result.type.dtype), "iota")
+
+    def table(self, op: Op, at: At) -> str:
+        """A constant array lies in memory like an input; its pointer is bound once."""
+        return self._assign(f"{self.source.pointer(op.result)}[{at.flat(self.source.size)}]", "constant")
+
+    def random(self, op: Op, at: At) -> str:
+        (key,) = op.operands
+        k0, k1 = (self.value(key, single((2,), [word])) for word in ("0", "1"))
+        call = self.source.use("vmath", op.name)
+        return self._assign(f"{call}({k0}, {k1}, {at.flat(self.source.size)})", op.name)
+
+    def gather(self, op: Op, at: At) -> str:
+        """A load at a computed position; an index out of range is reported and replaced by 0."""
+        table, indices = op.operands
+        axis, rank = op.attr("axis"), indices.type.rank
+        texts = at.axes(self.source.size)
+        index = self.value(indices, single(indices.type.shape, texts[axis:axis + rank]))
+        extent = self.source.size(table.type.shape[axis])
+        checked = self._assign(f"np.int64({index})", "gather")
+        with self.source.block(f"if {checked} < 0 or {checked} >= {extent}:"):
+            self.source.line(f"{self.source.status()}[0] = {status_code(self.kernel, op)}")
+            self.source.line(f"{checked} = 0")
+        return self.value(table, single(table.type.shape, [*texts[:axis], checked, *texts[axis + rank:]]))
+
+    def pad(self, op: Op, at: At) -> str:
+        (x,) = op.operands
+        inside, texts = [], []
+        for text, low, high, dim in zip(at.axes(self.source.size), op.attr("low"), op.attr("high"), x.type.shape,
+                                        strict=True):
+            moved = text if low == 0 else f"({text}) - {self.source.size(low)}"
+            texts.append(moved)
+            if low != 0:
+                inside.append(f"{moved} >= 0")
+            if high != 0:
+                inside.append(f"{moved} < {self.source.size(dim)}")
+        outside = self.source.constant(op.attr("value"), x.type.dtype)
+        if not inside:
+            return self.value(x, single(x.type.shape, texts))
+        return self._branch(" and ".join(inside), x, single(x.type.shape, texts), outside)
+
+    def concatenate(self, op: Op, at: At) -> str:
+        axis, texts = op.attr("axis"), at.axes(self.source.size)
+        name, start = self.source.name(), "0"
+        self.source.line(f"{name} = {self.source.constant(0, op.result.type.dtype)}")
+        for part in op.operands:
+            end = self._assign(f"{start} + {self.source.size(part.type.shape[axis])}")
+            inner = [*texts[:axis], f"({texts[axis]} - {start})", *texts[axis + 1:]]
+            with self.source.block(f"if {start} <= {texts[axis]} < {end}:"):
+                self._scoped_assign(name, part, single(part.type.shape, inner))
+            start = end
+        return name
+
+    def _branch(self, condition: str, x: Value, at: At, outside: str) -> str:
+        name = self.source.name()
+        self.source.line(f"{name} = {outside}")
+        with self.source.block(f"if {condition}:"):
+            self._scoped_assign(name, x, at)
+        return name
+
+    def _scoped_assign(self, name: str, x: Value, at: At) -> None:
+        """Compute x inside a branch: what is computed there is not known outside."""
+        outer, self._memo = self._memo, dict(self._memo)
+        self.source.line(f"{name} = {self.value(x, at)}")
+        self._memo = outer
+
+
+def status_code(kernel: Kernel, op: Op) -> int:
+    """What a kernel writes into the status word when `op` meets an index out of range."""
+    return 1 + kernel.graph.ops.index(op)
+
+
+_SPECIAL: dict[str, Callable[[Expressions, Op, At], str]] = {
+    "full": Expressions.full, "size": Expressions.dim_size, "iota": Expressions.iota,
+    "constant": Expressions.table, "random_bits": Expressions.random, "random_uniform": Expressions.random,
+    "gather": Expressions.gather, "pad": Expressions.pad, "concatenate": Expressions.concatenate}

@@ -1,0 +1,110 @@
+"""Positions: where in a tensor a loop stands, as index expressions in source text.
+
+A position is a row of blocks; each block covers some neighbouring axes with one linear index.
+Movers turn the position of their result into the position of their operand.
+
+What does not live here: loads and arithmetic (expressions.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from graphc.ir.dims import Dim, Shape, size_of
+from graphc.ir.graph import Op
+
+Size = Callable[[Dim], str]
+
+
+@dataclass(frozen=True)
+class At:
+    """blocks: ((shape of the axes covered, index text), ...), front to back."""
+
+    blocks: tuple[tuple[Shape, str], ...]
+
+    def flat(self, size: Size) -> str:
+        """The row-major element number."""
+        text = ""
+        for shape, index in self.blocks:
+            extent = size_of(shape)
+            if extent == 1:
+                continue
+            text = index if not text else f"({text}) * {size(extent)} + {index}" if " " in text \
+                else f"{text} * {size(extent)} + {index}"
+        return text or "0"
+
+    def axes(self, size: Size) -> list[str]:
+        """One index per axis; blocks of several axes are divided."""
+        texts: list[str] = []
+        for shape, index in self.blocks:
+            for i, dim in enumerate(shape):
+                rest = size_of(shape[i + 1:])
+                text = index if rest == 1 else f"({index}) // {size(rest)}"
+                if i and dim != 1:
+                    text = f"({text}) % {size(dim)}"
+                texts.append("0" if dim == 1 else text)
+        return texts
+
+
+def whole(shape: Shape, index: str) -> At:
+    """One block over all axes."""
+    return At(((shape, index),)) if shape else At(())
+
+
+def single(shape: Shape, indices: Sequence[str]) -> At:
+    """One block per axis."""
+    return At(tuple(((dim,), text) for dim, text in zip(shape, indices, strict=True)))
+
+
+def through_broadcast(op: Op, at: At, size: Size) -> At:
+    """The operand's position; blocks that are kept or dropped as a whole are not divided."""
+    shape, axes = op.operands[0].type.shape, op.attr("axes")
+    source = {axes[i]: i for i in range(len(shape)) if shape[i] != 1}
+    blocks: list[tuple[Shape, str]] = []
+    covered, start = {i for i in range(len(shape)) if shape[i] == 1}, 0
+    for block, index in at.blocks:
+        result_axes = range(start, start + len(block))
+        start += len(block)
+        kept = [source[a] for a in result_axes if a in source]
+        if not kept:
+            continue
+        if len(kept) < sum(dim != 1 for dim in block):
+            return _axis_by_axis(op, at, size)
+        blocks.append((tuple(shape[i] for i in kept), index))
+        covered.update(kept)
+    return At(tuple(blocks)) if len(covered) == len(shape) else _axis_by_axis(op, at, size)
+
+
+def _axis_by_axis(op: Op, at: At, size: Size) -> At:
+    shape, indices = op.operands[0].type.shape, at.axes(size)
+    return single(shape, ["0" if dim == 1 else indices[axis] for dim, axis in zip(shape, op.attr("axes"), strict=True)])
+
+
+def through_reshape(op: Op, at: At, size: Size) -> At:
+    return whole(op.operands[0].type.shape, at.flat(size))
+
+
+def through_transpose(op: Op, at: At, size: Size) -> At:
+    perm, indices = op.attr("perm"), at.axes(size)
+    shape = op.operands[0].type.shape
+    return single(shape, [indices[perm.index(axis)] for axis in range(len(shape))])
+
+
+def through_slice(op: Op, at: At, size: Size) -> At:
+    texts = []
+    for text, start, stride in zip(at.axes(size), op.attr("starts"), op.attr("strides"), strict=True):
+        text = text if stride == 1 else f"({text}) * {stride}"
+        texts.append(text if start == 0 else f"{size(start)} + {text}")
+    return single(op.operands[0].type.shape, texts)
+
+
+def through_reverse(op: Op, at: At, size: Size) -> At:
+    shape, turned = op.operands[0].type.shape, op.attr("axes")
+    return single(shape, [f"{size(dim)} - 1 - ({text})" if axis in turned else text
+                          for axis, (dim, text) in enumerate(zip(shape, at.axes(size), strict=True))])
+
+
+ONE_TO_ONE: dict[str, Callable[[Op, At, Size], At]] = {
+    "broadcast": through_broadcast, "reshape": through_reshape, "transpose": through_transpose,
+    "slice": through_slice, "reverse": through_reverse}

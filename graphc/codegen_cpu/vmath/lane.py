@@ -1,0 +1,302 @@
+"""One element of a vectorised loop: arithmetic on it emits straight-line LLVM IR.
+
+What does not live here: the functions built from it (the sibling modules). No branch, no call and no memory access
+is emitted, so LLVM can widen every loop that uses these functions. `fma` rounds once wherever the CPU can.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba.core import types
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+
+FEATURES = llvm.get_host_cpu_features()
+FLOATS = (types.float32, types.float64)
+Number = int | float
+
+
+@dataclass(frozen=True)
+class Format:
+    """What the bits of a float type mean."""
+
+    real: ir.Type
+    integer: ir.IntType
+    mantissa: int
+    bias: int
+
+    @property
+    def magic(self) -> float:
+        """Adding it rounds a small number to an integer, which then stands in the low bits."""
+        return 1.5 * 2.0 ** self.mantissa
+
+    @property
+    def tiny(self) -> float:
+        """The smallest normal number."""
+        return 2.0 ** (1 - self.bias)
+
+
+SINGLE = Format(ir.FloatType(), ir.IntType(32), 23, 127)
+DOUBLE = Format(ir.DoubleType(), ir.IntType(64), 52, 1023)
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A value of one element: a float, an integer or a condition. Operators take lanes or Python numbers."""
+
+    builder: ir.IRBuilder
+    value: ir.Value
+
+    @property
+    def type(self) -> ir.Type:
+        return self.value.type
+
+    @property
+    def is_float(self) -> bool:
+        return not isinstance(self.type, ir.IntType)
+
+    @property
+    def format(self) -> Format:
+        return DOUBLE if self.type == DOUBLE.real else SINGLE
+
+    def constant(self, number: Number) -> Lane:
+        """A number of this lane's type."""
+        return Lane(self.builder, ir.Constant(self.type, number))
+
+    def like(self, other: Lane | Number) -> Lane:
+        return other if isinstance(other, Lane) else self.constant(other)
+
+    def _emit(self, name: str, *operands: Lane | Number) -> Lane:
+        return Lane(self.builder, getattr(self.builder, name)(self.value, *(self.like(o).value for o in operands)))
+
+    def _arithmetic(self, name: str, other: Lane | Number) -> Lane:
+        return self._emit(f"f{name}" if self.is_float else name, other)
+
+    def __add__(self, other: Lane | Number) -> Lane:
+        return self._arithmetic("add", other)
+
+    def __sub__(self, other: Lane | Number) -> Lane:
+        return self._arithmetic("sub", other)
+
+    def __mul__(self, other: Lane | Number) -> Lane:
+        return self._arithmetic("mul", other)
+
+    def __truediv__(self, other: Lane | Number) -> Lane:
+        return self._emit("fdiv", other)
+
+    def __rsub__(self, other: Number) -> Lane:
+        return self.constant(other) - self
+
+    def __rtruediv__(self, other: Number) -> Lane:
+        return self.constant(other) / self
+
+    def __neg__(self) -> Lane:
+        return Lane(self.builder, self.builder.fneg(self.value)) if self.is_float else 0 - self
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __and__(self, other: Lane | Number) -> Lane:
+        return self._emit("and_", other)
+
+    def __or__(self, other: Lane | Number) -> Lane:
+        return self._emit("or_", other)
+
+    def __xor__(self, other: Lane | Number) -> Lane:
+        return self._emit("xor", other)
+
+    def __lshift__(self, count: Lane | int) -> Lane:
+        return self._emit("shl", count)
+
+    def __rshift__(self, count: Lane | int) -> Lane:
+        """Logical: zeros come in."""
+        return self._emit("lshr", count)
+
+    def shift_signed(self, count: Lane | int) -> Lane:
+        """Arithmetic: copies of the sign come in."""
+        return self._emit("ashr", count)
+
+    def __invert__(self) -> Lane:
+        return Lane(self.builder, self.builder.not_(self.value))
+
+    def compare(self, operator: str, other: Lane | Number, *, signed: bool = True) -> Lane:
+        """A condition; false where an operand is NaN, except that `!=` is true."""
+        if self.is_float:
+            name = "fcmp_unordered" if operator == "!=" else "fcmp_ordered"
+        else:
+            name = "icmp_signed" if signed else "icmp_unsigned"
+        return Lane(self.builder, getattr(self.builder, name)(operator, self.value, self.like(other).value))
+
+    def __lt__(self, other: Lane | Number) -> Lane:
+        return self.compare("<", other)
+
+    def __gt__(self, other: Lane | Number) -> Lane:
+        return self.compare(">", other)
+
+    def __le__(self, other: Lane | Number) -> Lane:
+        return self.compare("<=", other)
+
+    def __ge__(self, other: Lane | Number) -> Lane:
+        return self.compare(">=", other)
+
+    def equals(self, other: Lane | Number) -> Lane:
+        return self.compare("==", other)
+
+    def differs(self, other: Lane | Number) -> Lane:
+        return self.compare("!=", other)
+
+    @property
+    def is_nan(self) -> Lane:
+        return self.differs(self)
+
+    def choose(self, yes: Lane | Number, no: Lane | Number) -> Lane:
+        """For a condition: `yes` where it holds, else `no`; one of them is a lane."""
+        model = yes if isinstance(yes, Lane) else no
+        assert isinstance(model, Lane)
+        return Lane(self.builder, self.builder.select(self.value, model.like(yes).value, model.like(no).value))
+
+    def at_least(self, bound: Lane | Number) -> Lane:
+        """NaN stays."""
+        return (self < bound).choose(bound, self)
+
+    def at_most(self, bound: Lane | Number) -> Lane:
+        """NaN stays."""
+        return (self > bound).choose(bound, self)
+
+    def call(self, name: str, *operands: Lane | Number, flags: tuple[str, ...] = ()) -> Lane:
+        """An LLVM intrinsic over this lane's type, such as llvm.fabs."""
+        lanes = [self, *(self.like(operand) for operand in operands)]
+        function = self.builder.module.declare_intrinsic(f"llvm.{name}", [self.type],
+                                                         ir.FunctionType(self.type, [lane.type for lane in lanes]))
+        return Lane(self.builder, self.builder.call(function, [lane.value for lane in lanes], fastmath=flags))
+
+    def fma(self, factor: Lane | Number, term: Lane | Number) -> Lane:
+        """self * factor + term."""
+        return self.call("fma" if FEATURES.get("fma") else "fmuladd", factor, term)
+
+    def polynomial(self, coefficients: tuple[float, ...]) -> Lane:
+        """sum(coefficients[i] * self**i), by Horner's rule."""
+        result = self.constant(coefficients[-1])
+        for coefficient in reversed(coefficients[:-1]):
+            result = result.fma(self, coefficient)
+        return result
+
+    def absolute(self) -> Lane:
+        return self.call("fabs")
+
+    def with_sign_of(self, other: Lane) -> Lane:
+        return self.call("copysign", other)
+
+    @property
+    def bits(self) -> Lane:
+        """A float's bits as an integer."""
+        return Lane(self.builder, self.builder.bitcast(self.value, self.format.integer))
+
+    @property
+    def as_float(self) -> Lane:
+        """The float whose bits this integer holds."""
+        target = SINGLE if self.type.width == 32 else DOUBLE
+        return Lane(self.builder, self.builder.bitcast(self.value, target.real))
+
+    def integer(self, width: int, *, signed: bool = False) -> Lane:
+        """An integer with more or fewer bits."""
+        target = ir.IntType(width)
+        if self.type.width < width:
+            return self._convert("sext" if signed else "zext", target)
+        return self._convert("trunc", target) if self.type.width > width else self
+
+    def to_float(self, target: Format) -> Lane:
+        """From a signed integer or another float type; rounds to nearest."""
+        if not self.is_float:
+            return self._convert("sitofp", target.real)
+        if self.type == target.real:
+            return self
+        return self._convert("fpext" if target is DOUBLE else "fptrunc", target.real)
+
+    def _convert(self, name: str, target: ir.Type) -> Lane:
+        return Lane(self.builder, getattr(self.builder, name)(self.value, target))
+
+
+def power_of_two(exponent: Lane, target: Format) -> Lane:
+    """2**exponent for an integer lane as wide as the float, within the normal range."""
+    return ((exponent + target.bias) << target.mantissa).as_float
+
+
+def scale(x: Lane, exponent: Lane) -> Lane:
+    """x * 2**exponent with overflow to infinity and gradual underflow; |exponent| <= 1.2 times the float's range."""
+    if FEATURES.get("avx512f"):
+        narrow = exponent.integer(32)
+        function = x.builder.module.declare_intrinsic("llvm.ldexp", [x.type, narrow.type],
+                                                      ir.FunctionType(x.type, [x.type, narrow.type]))
+        return Lane(x.builder, x.builder.call(function, [x.value, narrow.value]))
+    half = exponent.shift_signed(1)
+    return x * power_of_two(half, x.format) * power_of_two(exponent - half, x.format)
+
+
+Emitter = Callable[..., Lane]
+
+
+def on_floats(emit: Emitter) -> Any:
+    """Make a function that kernels can call, over float32 or float64 operands of one type, from its emitter."""
+    return _function(emit, _one_float_type)
+
+
+def condition_on_floats(emit: Emitter) -> Any:
+    """As on_floats, for a condition."""
+    return _function(emit, lambda name, operands: types.boolean(*_one_float_type(name, operands).args))
+
+
+def on_numbers(emit: Callable[..., Lane]) -> Any:
+    """As on_floats, also over integers, which are widened to one type; the emitter gets `signed` too."""
+    return _function(emit, _one_number_type, tells_sign=True)
+
+
+def _one_float_type(name: str, operands: tuple[types.Type, ...]) -> Any:
+    first = operands[0]
+    if first not in FLOATS or any(operand != first for operand in operands):
+        raise TypingError(f"{name} takes float32 or float64 operands of one type, got {_listed(operands)}")
+    return first(*operands)
+
+
+def _one_number_type(name: str, operands: tuple[types.Type, ...]) -> Any:
+    plain = [types.unliteral(operand) for operand in operands]
+    if not all(isinstance(operand, types.Integer) for operand in plain):
+        return _one_float_type(name, tuple(plain))
+    widest = max(plain, key=lambda operand: operand.bitwidth)
+    if any(operand.signed != widest.signed for operand in plain):
+        raise TypingError(f"{name} takes integers that are all signed or all unsigned, got {_listed(operands)}")
+    return widest(*[widest] * len(plain))
+
+
+def _listed(operands: tuple[types.Type, ...]) -> str:
+    return ", ".join(str(operand) for operand in operands)
+
+
+def _function(emit: Emitter, infer: Callable[[str, tuple[types.Type, ...]], Any], *, tells_sign: bool = False) -> Any:
+    def define(*operands: types.Type) -> Any:
+        signature = infer(emit.__name__, operands)
+        options = {"signed": getattr(signature.args[0], "signed", True)} if tells_sign else {}
+
+        def lower(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+            return emit(*(Lane(builder, value) for value in values), **options).value
+
+        return signature, lower
+
+    return _intrinsic(emit, define)
+
+
+def _intrinsic(emit: Emitter, define: Callable[..., Any]) -> Any:
+    """Numba wants a definition that names each operand."""
+    names = [p.name for p in inspect.signature(emit).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    definers = {1: lambda typing, a: define(a), 2: lambda typing, a, b: define(a, b),
+                3: lambda typing, a, b, c: define(a, b, c)}
+    definer = definers[len(names)]
+    functools.update_wrapper(definer, emit, assigned=("__name__", "__qualname__", "__doc__", "__module__"))
+    del definer.__wrapped__
+    return intrinsic(definer)

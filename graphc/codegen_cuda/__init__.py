@@ -1,0 +1,1 @@
+"""The CUDA target: not built yet; `compile_graph(target="cuda")` says so."""

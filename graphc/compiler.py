@@ -1,0 +1,110 @@
+"""From a graph to something that can be called: the only file that knows the passes and a target.
+
+What does not live here: Keras models (frontend_keras lowers them to graphs), the passes' order
+(passes/pipeline.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from graphc import codegen_cpu
+from graphc.codegen_cpu.emit import emit_copy, emit_kernel
+from graphc.codegen_cpu.machine import host
+from graphc.errors import CompileError, GraphcError, TargetError
+from graphc.ir.graph import Graph
+from graphc.ir.program import Emitted, MemoryPlan
+from graphc.passes.pipeline import optimize, plan
+from graphc.runtime.cache import kernel_cache
+from graphc.runtime.executable import NativeExecutable
+from graphc.runtime.loader import load, loaded
+from graphc.runtime.reference import ReferenceExecutable, StateBuffer
+
+TARGETS = ("cpu", "reference")
+
+
+class Executable(Protocol):
+    """A compiled graph.
+
+    Calling it takes the explicit inputs in order and returns new arrays, one for each output that is
+    not the new value of a state. Raises ShapeError, DTypeError, IndexRangeError before or instead of
+    changing any state.
+    """
+
+    graph: Graph
+
+    def __call__(self, *given: Any) -> list[np.ndarray]: ...
+
+    def run_steps(self, given: Sequence[Any], steps: int, stepped: Sequence[bool]) -> list[np.ndarray]: ...
+
+
+def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None, *,
+                  target: str = "cpu", fusion: bool = True) -> Executable:
+    """Compile `graph` for `target`.
+
+    states maps an input's index to the object whose `array` is that input's live buffer. Such an
+    input is not passed at call time; an output donated to it is written there.
+    """
+    states = states or {}
+    if target == "reference":
+        return ReferenceExecutable(graph, states)
+    if target != "cpu":
+        raise TargetError("no such target", where="compile", expected=" or ".join(TARGETS), got=repr(target))
+    memory = plan(optimize(graph), fusion=fusion)
+    emitted = [emit_kernel(kernel) for kernel in memory.kernels.kernels]
+    addresses = native_code([*emitted, emit_copy()], memory)
+    return NativeExecutable(graph, memory, list(zip(emitted, addresses[:-1], strict=True)), addresses[-1], states)
+
+
+def native_code(emitted: Sequence[Emitted], memory: MemoryPlan | None = None) -> list[int]:
+    """Addresses of the kernels: from this process, from the cache on disk, or compiled now.
+
+    Raises CompileError naming the kernel and its layers.
+    """
+    symbols = [symbol_of(e.source) for e in emitted]
+    objects: dict[str, bytes] = {}
+    for position, (symbol, piece) in enumerate(zip(symbols, emitted, strict=True)):
+        if symbol in objects or loaded(symbol):
+            continue
+        objects[symbol] = kernel_cache().get(symbol) or _compile(symbol, piece.source, memory, position)
+    addresses = load(objects)
+    return [addresses[s] if s in addresses else load({})[s] for s in symbols]
+
+
+def _compile(symbol: str, source: str, memory: MemoryPlan | None, position: int) -> bytes:
+    jit = import_module("graphc.codegen_cpu.jit")  # imports Numba, which a warm start never needs
+    try:
+        code = jit.compile_source(source, symbol, str(kernel_cache().source_path(symbol)))
+    except GraphcError as error:
+        if memory is not None and position < len(memory.kernels.kernels):
+            kernel = memory.kernels.kernels[position]
+            error.add_note(f"in kernel {kernel.name} ({', '.join(op.name for op in kernel.graph.ops)}), "
+                           f"layers {', '.join(kernel.origins) or 'none'}")
+        raise
+    kernel_cache().put(symbol, source, code)
+    return code
+
+
+def symbol_of(source: str) -> str:
+    """A kernel's name: the hash of its source and of everything else that its code depends on."""
+    return "k_" + hashlib.sha256(f"{_environment()}\0{source}".encode()).hexdigest()[:40]
+
+
+@cache
+def _environment() -> str:
+    """Versions, the machine, and the text of the files that turn sources into code."""
+    versions = [f"{name} {metadata.version(name)}" for name in ("numba", "llvmlite", "numpy")]
+    folder = Path(codegen_cpu.__file__).parent
+    files = sorted(p for p in folder.rglob("*.py"))
+    digest = hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()
+    return "\n".join([*versions, host().key, digest])
+
+
+__all__ = ["TARGETS", "CompileError", "Executable", "compile_graph", "native_code", "symbol_of"]

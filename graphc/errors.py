@@ -1,0 +1,74 @@
+"""The one family of errors: each says what, where, what was expected, what was got, and the fix.
+
+What does not live here: deciding that something is wrong.
+"""
+
+
+class GraphcError(Exception):
+    """Base of every error that graphc raises on purpose.
+
+    what      one sentence: what is wrong
+    where     the layer, op, pass, file or argument it concerns
+    expected  what would have been right
+    got       what was found
+    fix       what to do, where that is obvious
+    """
+
+    def __init__(self, what: str, *, where: str = "", expected: object = None, got: object = None,
+                 fix: str = ""):
+        self.what, self.where, self.expected, self.got, self.fix = what, where, expected, got, fix
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        if self.expected is not None:
+            text += f"; expected {self.expected}"
+        if self.got is not None:
+            text += f"; got {self.got}"
+        return f"{text}. {self.fix}" if self.fix else text
+
+
+class ShapeError(GraphcError, ValueError):
+    """Shapes or ranks that do not fit."""
+
+
+class DTypeError(GraphcError, TypeError):
+    """An element type that does not fit."""
+
+
+class ArgumentError(GraphcError, ValueError):
+    """An argument outside its domain: an unknown name, a non-finite hyper-parameter."""
+
+
+class UnknownOpError(GraphcError, KeyError):
+    """An op name that nobody defined."""
+
+    __str__ = GraphcError.__str__
+
+
+class VerifyError(GraphcError):
+    """A graph that breaks its own rules."""
+
+
+class ParseError(GraphcError, ValueError):
+    """Graph text that cannot be read; str() underlines the place."""
+
+
+class ModelFormatError(GraphcError, ValueError):
+    """A model file or configuration that cannot be trusted or understood."""
+
+
+class IndexRangeError(GraphcError, IndexError):
+    """An index outside the axis it points into."""
+
+
+class NotDifferentiableError(GraphcError, ValueError):
+    """A gradient was asked through an op that has none."""
+
+
+class CompileError(GraphcError):
+    """A pass or a kernel that could not be compiled; names the pass, the op and the layer."""
+
+
+class TargetError(GraphcError):
+    """A target that does not exist or cannot run here."""

@@ -1,0 +1,115 @@
+"""The activation functions of Keras 2.2.4 and how names stand for them.
+
+What does not live here: activations that have weights or are layers (layers/).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from graphc.errors import ArgumentError, ShapeError
+from graphc.frontend_keras import backend as K
+from graphc.frontend_keras.utils.generic_utils import deserialize_keras_object
+
+# Klambauer et al., "Self-Normalizing Neural Networks", 2017, eq. 14: mean 0 and variance 1 are the fixed point.
+_SELU_ALPHA = 1.6732632423543772848170429916717
+_SELU_SCALE = 1.0507009873554804934193349852946
+
+
+def softmax(x: Any, axis: int = -1) -> Any:
+    """exp(x - max) / sum(exp(x - max)) along `axis`; the shape of x.
+
+    Raises ShapeError for fewer than two axes.
+    """
+    if K.ndim(x) < 2:
+        raise ShapeError("Cannot apply softmax to a tensor that is 1D", where="softmax",
+                         expected="a batch axis and at least one more", got=K.int_shape(x))
+    return K.softmax(x, axis=axis)
+
+
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    """x where x > 0, else alpha * (exp(x) - 1)."""
+    return K.elu(x, alpha)
+
+
+def selu(x: Any) -> Any:
+    """scale * elu(x, alpha), with the constants of self-normalizing networks."""
+    return _SELU_SCALE * K.elu(x, _SELU_ALPHA)
+
+
+def softplus(x: Any) -> Any:
+    """log(exp(x) + 1)."""
+    return K.softplus(x)
+
+
+def softsign(x: Any) -> Any:
+    """x / (1 + |x|)."""
+    return K.softsign(x)
+
+
+def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
+    """x where x >= threshold, else alpha * (x - threshold); never above max_value.
+
+    alpha      slope below the threshold
+    max_value  upper bound, or None
+    """
+    return K.relu(x, alpha=alpha, max_value=max_value, threshold=threshold)
+
+
+def tanh(x: Any) -> Any:
+    return K.tanh(x)
+
+
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x))."""
+    return K.sigmoid(x)
+
+
+def hard_sigmoid(x: Any) -> Any:
+    """0.2 x + 0.5, between 0 and 1; not the x / 6 + 0.5 of Keras 3."""
+    return K.hard_sigmoid(x)
+
+
+def exponential(x: Any) -> Any:
+    return K.exp(x)
+
+
+def linear(x: Any) -> Any:
+    """x itself."""
+    return x
+
+
+_ACTIVATIONS = MappingProxyType({function.__name__: function for function in (
+    softmax, elu, selu, softplus, softsign, relu, tanh, sigmoid, hard_sigmoid, exponential, linear)})
+
+
+def serialize(activation: Any) -> Any:
+    """The name of an activation function."""
+    return activation.__name__
+
+
+def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The function that `name` stands for. Raises ArgumentError for an unknown name."""
+    return deserialize_keras_object(name, module_objects=_ACTIVATIONS, custom_objects=custom_objects,
+                                    printable_module_name="activation function")
+
+
+def get(identifier: Any) -> Any:
+    """An activation from a name, a configuration, a callable, or None for `linear`.
+
+    Raises ArgumentError for anything else. A layer is taken with a warning.
+    """
+    if identifier is None:
+        return linear
+    if isinstance(identifier, (str, Mapping)):
+        return deserialize(identifier)
+    if not callable(identifier):
+        raise ArgumentError("Could not interpret activation function identifier",
+                            expected="a name, a function or None", got=repr(identifier))
+    if hasattr(identifier, "_inbound_nodes"):
+        warnings.warn(f"Do not pass a layer instance (such as {type(identifier).__name__}) as the activation "
+                      "argument of another layer; add it to the model as a layer of its own.", stacklevel=2)
+    return identifier

@@ -1,0 +1,45 @@
+"""Functions of K that are not built yet: each says so when it is called.
+
+What does not live here: anything that computes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from graphc.errors import GraphcError
+
+
+class NotBuiltError(GraphcError, NotImplementedError):
+    """A part of the Keras API that this version does not have yet."""
+
+
+class _NotBuilt:
+    """Stands in the place of a function of K."""
+
+    def __init__(self, name: str):
+        self.__name__ = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise NotBuiltError(f"K.{self.__name__} is not built yet", where="graphc.frontend_keras.backend")
+
+
+conv1d = _NotBuilt("conv1d")
+conv2d = _NotBuilt("conv2d")
+conv3d = _NotBuilt("conv3d")
+conv2d_transpose = _NotBuilt("conv2d_transpose")
+conv3d_transpose = _NotBuilt("conv3d_transpose")
+separable_conv1d = _NotBuilt("separable_conv1d")
+separable_conv2d = _NotBuilt("separable_conv2d")
+depthwise_conv2d = _NotBuilt("depthwise_conv2d")
+local_conv1d = _NotBuilt("local_conv1d")
+local_conv2d = _NotBuilt("local_conv2d")
+pool2d = _NotBuilt("pool2d")
+pool3d = _NotBuilt("pool3d")
+rnn = _NotBuilt("rnn")
+map_fn = _NotBuilt("map_fn")
+foldl = _NotBuilt("foldl")
+foldr = _NotBuilt("foldr")
+ctc_batch_cost = _NotBuilt("ctc_batch_cost")
+ctc_decode = _NotBuilt("ctc_decode")
+ctc_label_dense_to_sparse = _NotBuilt("ctc_label_dense_to_sparse")

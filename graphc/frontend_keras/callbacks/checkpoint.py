@@ -1,0 +1,76 @@
+"""Saving the model while it is trained.
+
+What does not live here: the file format (model.save, model.save_weights).
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from graphc.errors import ArgumentError
+from graphc.frontend_keras.callbacks.base import Callback, Logs
+from graphc.frontend_keras.callbacks.monitor import comparison, grows, known_mode
+
+
+class ModelCheckpoint(Callback):
+    """Saves the model after epochs.
+
+    filepath           may hold format fields: {epoch:02d} (from 1) and names of the logs, {val_loss:.2f}
+    monitor            name in the logs
+    verbose            whether to say so
+    save_best_only     whether only a model that is better than all before is saved
+    save_weights_only  model.save_weights(filepath) instead of model.save(filepath)
+    mode               as for EarlyStopping
+    period             number of epochs from one file to the next
+
+    Raises ArgumentError when `filepath` names what the logs lack.
+    """
+
+    def __init__(self, filepath: str, monitor: str = "val_loss", verbose: int = 0, save_best_only: bool = False,
+                 save_weights_only: bool = False, mode: str = "auto", period: int = 1):
+        super().__init__()
+        self.filepath, self.monitor, self.verbose, self.period = filepath, monitor, verbose, period
+        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
+        self.epochs_since_last_save = 0
+        larger = grows(monitor, known_mode(mode, "ModelCheckpoint"), also=("fmeasure",))
+        self.monitor_op, self.best = comparison(larger)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        self.epochs_since_last_save += 1
+        if self.epochs_since_last_save < self.period:
+            return
+        self.epochs_since_last_save = 0
+        logs = logs or {}
+        path = self._path(epoch, logs)
+        if not self.save_best_only:
+            self._say(epoch, f"saving model to {path}")
+            self._save(path)
+        elif logs.get(self.monitor) is None:
+            warnings.warn(f"Can save best model only with {self.monitor} available, skipping.", RuntimeWarning,
+                          stacklevel=2)
+        else:
+            self._save_if_better(epoch, path, logs[self.monitor])
+
+    def _path(self, epoch: int, logs: dict[str, Any]) -> str:
+        try:
+            return str(self.filepath).format(epoch=epoch + 1, **logs)
+        except KeyError as error:
+            raise ArgumentError(f"`filepath` names {error}, which the logs lack", where="ModelCheckpoint",
+                                expected=", ".join(["epoch", *logs]), got=self.filepath) from error
+
+    def _save_if_better(self, epoch: int, path: str, current: Any) -> None:
+        if not self.monitor_op(current, self.best):
+            self._say(epoch, f"{self.monitor} did not improve from {self.best:.5f}")
+            return
+        self._say(epoch, f"{self.monitor} improved from {self.best:.5f} to {current:.5f}, saving model to {path}")
+        self.best = current
+        self._save(path)
+
+    def _save(self, path: str) -> None:
+        save = self.model.save_weights if self.save_weights_only else self.model.save
+        save(path, overwrite=True)
+
+    def _say(self, epoch: int, text: str) -> None:
+        if self.verbose > 0:
+            print(f"\nEpoch {epoch + 1:05d}: {text}")

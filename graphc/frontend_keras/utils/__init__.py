@@ -1,0 +1,19 @@
+"""The names of keras.utils.
+
+What does not live here: utilities for data pipelines, plotting and several devices.
+"""
+from graphc.frontend_keras.utils import generic_utils, io_utils, layer_utils, np_utils
+from graphc.frontend_keras.utils.generic_utils import (
+                                                       CustomObjectScope,
+                                                       custom_object_scope,
+                                                       deserialize_keras_object,
+                                                       get_custom_objects,
+                                                       serialize_keras_object,
+)
+from graphc.frontend_keras.utils.layer_utils import count_params, get_source_inputs, print_summary
+from graphc.frontend_keras.utils.np_utils import normalize, to_categorical
+from graphc.frontend_keras.utils.progbar import Progbar
+
+__all__ = ["CustomObjectScope", "Progbar", "count_params", "custom_object_scope", "deserialize_keras_object",
+           "generic_utils", "get_custom_objects", "get_source_inputs", "io_utils", "layer_utils", "normalize",
+           "np_utils", "print_summary", "serialize_keras_object", "to_categorical"]

@@ -1,0 +1,128 @@
+"""What can be told about a model by looking at it: its summary table, counts, the inputs of a tensor.
+
+What does not live here: models and layers themselves (engine/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from graphc.frontend_keras import backend as K
+
+_CHAIN = (65, (0.45, 0.85, 1.0), ("Layer (type)", "Output Shape", "Param #"))
+_NETWORK = (98, (0.33, 0.55, 0.67, 1.0), ("Layer (type)", "Output Shape", "Param #", "Connected to"))
+
+
+def count_params(weights: Iterable[Any]) -> int:
+    """Number of scalars in distinct weights."""
+    return sum(int(K.count_params(weight)) for weight in set(weights))
+
+
+def print_summary(model: Any, line_length: int | None = None, positions: list[float] | None = None,
+                  print_fn: Callable[[str], Any] | None = None) -> None:
+    """Print one row for each layer, then the parameter counts.
+
+    line_length  characters of a line; default 65, or 98 with a column of connections
+    positions    end of each column, absolute or as a fraction of the line
+    print_fn     called with each line; default print
+    """
+    write = print_fn or print
+    chain = _is_chain(model)
+    default_length, default_positions, header = _CHAIN if chain else _NETWORK
+    line_length = line_length or default_length
+    columns = _columns(positions or default_positions, line_length)
+
+    write("_" * line_length)
+    write(_row(header, columns))
+    write("=" * line_length)
+    relevant = None if chain else {id(node) for node in _nodes(model)}
+    for index, layer in enumerate(model.layers):
+        for fields in _layer_rows(layer, relevant):
+            write(_row(fields, columns))
+        write(("=" if index == len(model.layers) - 1 else "_") * line_length)
+    _write_counts(model, write, line_length)
+
+
+def _columns(positions: Iterable[float], line_length: int) -> list[int]:
+    positions = list(positions)
+    if positions[-1] <= 1:
+        return [int(line_length * position) for position in positions]
+    return [int(position) for position in positions]
+
+
+def _row(fields: Iterable[Any], columns: list[int]) -> str:
+    """Fields cut and padded to end at their columns, at least one blank between two."""
+    line = ""
+    for index, (field, end) in enumerate(zip(fields, columns)):
+        if index:
+            line = line[:-1] + " "
+        line = (line + str(field))[:end].ljust(end)
+    return line
+
+
+def _layer_rows(layer: Any, relevant: set[int] | None) -> list[tuple[Any, ...]]:
+    try:
+        output_shape = layer.output_shape
+    except AttributeError:
+        output_shape = "multiple"
+    first = (f"{layer.name} ({type(layer).__name__})", output_shape, layer.count_params())
+    if relevant is None:
+        return [first]
+    connections = _connections(layer, relevant) or [""]
+    return [(*first, connections[0])] + [("", "", "", other) for other in connections[1:]]
+
+
+def _connections(layer: Any, relevant: set[int]) -> list[str]:
+    return [f"{source.name}[{node_index}][{tensor_index}]"
+            for node in layer._inbound_nodes if not relevant or id(node) in relevant
+            for source, node_index, tensor_index in zip(node.inbound_layers, node.node_indices, node.tensor_indices)]
+
+
+def _nodes(model: Any) -> list[Any]:
+    return [node for nodes in model._nodes_by_depth.values() for node in nodes]
+
+
+def _is_chain(model: Any) -> bool:
+    """Whether each layer follows the one before it, so that a column of connections says nothing."""
+    if type(model).__name__ == "Sequential" or not getattr(model, "_is_graph_network", True):
+        return True
+    by_depth = model._nodes_by_depth.values()
+    if any(len(nodes) > 1 or (nodes and len(nodes[0].inbound_layers) > 1) for nodes in by_depth):
+        return False
+    used = {id(node) for node in _nodes(model)}
+    return all(sum(id(node) in used for node in layer._inbound_nodes) <= 1 for layer in model.layers)
+
+
+def _write_counts(model: Any, write: Callable[[str], Any], line_length: int) -> None:
+    if hasattr(model, "_check_trainable_weights_consistency"):
+        model._check_trainable_weights_consistency()
+    collected = getattr(model, "_collected_trainable_weights", None)
+    trainable = count_params(model.trainable_weights if collected is None else collected)
+    frozen = count_params(model.non_trainable_weights)
+    write(f"Total params: {trainable + frozen:,}")
+    write(f"Trainable params: {trainable:,}")
+    write(f"Non-trainable params: {frozen:,}")
+    write("_" * line_length)
+
+
+def get_source_inputs(tensor: Any, layer: Any = None, node_index: int | None = None) -> list[Any]:
+    """The input tensors that `tensor` is computed from, each once, in order of discovery.
+
+    tensor            a tensor that a layer returned; one that no layer returned is its own source
+    layer, node_index where the tensor comes from; default its _keras_history
+    """
+    if not hasattr(tensor, "_keras_history"):
+        return [tensor]
+    if layer is None or node_index:
+        layer, node_index, _ = tensor._keras_history
+    if not layer._inbound_nodes:
+        return [tensor]
+    node = layer._inbound_nodes[node_index]
+    if not node.inbound_layers:
+        return list(node.input_tensors)
+    found: dict[int, Any] = {}
+    for source_tensor, source, index in zip(node.input_tensors, node.inbound_layers, node.node_indices):
+        for one in get_source_inputs(source_tensor, source, index):
+            found.setdefault(id(one), one)
+    return list(found.values())

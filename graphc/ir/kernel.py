@@ -1,0 +1,98 @@
+"""Kernels as data: which ops run in one loop nest, and why the others do not.
+
+A kernel holds its ops as a graph of its own; its inputs and outputs are the values of the whole
+graph, by identity. Movers (broadcast, transpose, ...) that are not stored stand in every kernel that
+reads through them.
+
+What does not live here: how kernels are chosen (passes/fuse.py), what code they become (codegen_*).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from graphc.ir.dims import Shape
+from graphc.ir.graph import Graph, Op, Value
+
+
+class KernelKind(Enum):
+    LOOP = "loop"          # every output element by itself
+    REDUCE = "reduce"      # folds one block of axes; may read the folds again in further passes
+    CONTRACT = "contract"  # a matmul with an elementwise epilogue
+    SCATTER = "scatter"    # adds rows at computed positions
+    SCAN = "scan"          # a running fold along one axis
+
+
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """The iteration space: outer x reduce x inner; reduce and inner are empty for a plain loop."""
+
+    outer: Shape
+    reduce: Shape = ()
+    inner: Shape = ()
+
+    @property
+    def domain(self) -> Shape:
+        return self.outer + self.reduce + self.inner
+
+    @property
+    def folded(self) -> Shape:
+        """The shape of what the reductions leave."""
+        return self.outer + self.inner
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """One native function of the program.
+
+    anchor is the op that decides the loop structure (None for a plain loop); aliases lists
+    (output, input) positions that share one buffer, read and written at the same index.
+    """
+
+    name: str
+    kind: KernelKind
+    graph: Graph
+    nest: Nest
+    anchor: Op | None = None
+    aliases: tuple[tuple[int, int], ...] = field(default=())
+
+    @property
+    def inputs(self) -> tuple[Value, ...]:
+        return self.graph.inputs
+
+    @property
+    def outputs(self) -> tuple[Value, ...]:
+        return self.graph.outputs
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The layers its ops come from."""
+        return tuple(dict.fromkeys(op.origin for op in self.graph.ops if op.origin))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Why two ops, one reading the other, share a kernel or do not."""
+
+    producer: Op
+    consumer: Op
+    fused: bool
+    reason: str
+
+    def __str__(self) -> str:
+        verdict = "fused" if self.fused else "apart"
+        return f"{verdict}: {_name(self.producer)} -> {_name(self.consumer)}: {self.reason}"
+
+
+@dataclass(frozen=True, eq=False)
+class KernelGraph:
+    """A graph cut into kernels, in execution order."""
+
+    graph: Graph
+    kernels: tuple[Kernel, ...]
+    decisions: tuple[Decision, ...]
+
+
+def _name(op: Op) -> str:
+    return f"{op.name} ({op.origin})" if op.origin else op.name

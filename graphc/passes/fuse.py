@@ -1,0 +1,198 @@
+"""Fusion: which ops share a kernel.
+
+Ops are visited in order; each joins the group of a producer where the loop structures fit and no
+cycle arises, and pulls its other producers' groups in where it can. Anchors (contractions,
+reductions) give a group its loop nest. Every producer/consumer pair leaves a Decision.
+
+What does not live here: the order of kernels and shared buffers (make_kernels.py), code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from graphc.ir.graph import Graph, Op, Value
+from graphc.ir.kernel import Decision, Nest
+from graphc.ir.spec import Kind
+from graphc.passes.reads import Read, is_mover, reads_of, spreads_fold, stored_movers
+
+MAX_OPS = 96
+MAX_BUFFERS = 24
+
+
+@dataclass(eq=False)
+class Group:
+    """Ops that will be one kernel; grows while fusion runs."""
+
+    index: int
+    ops: list[Op]
+    nest: Nest
+    anchor: Op | None = None
+    above: int = 0  # bit set of the groups that must run before
+    reads: set[Value] = field(default_factory=set)
+
+    @property
+    def contracts(self) -> bool:
+        return self.anchor is not None and self.anchor.spec.kind is Kind.CONTRACT
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """The result: groups with their stored ops, the movers that are stored, the decisions."""
+
+    groups: tuple[Group, ...]
+    stored: frozenset[Op]
+    decisions: tuple[Decision, ...]
+
+
+def fuse(graph: Graph, *, enabled: bool = True) -> Groups:
+    """Cut the graph into groups. enabled=False leaves every op alone, for comparison."""
+    return _Fusion(graph, enabled).run()
+
+
+class _Fusion:
+    def __init__(self, graph: Graph, enabled: bool):
+        self.graph, self.enabled = graph, enabled
+        self.producers = graph.producers()
+        self.stored = stored_movers(graph)
+        self.group_of: dict[Op, Group] = {}
+        self.groups: dict[int, Group] = {}
+        self.reads: dict[Op, list[Read]] = {}
+        self.decisions: list[Decision] = []
+
+    def run(self) -> Groups:
+        for index, op in enumerate(op for op in self.graph.ops if not is_mover(op) or op in self.stored):
+            self.reads[op] = reads_of(op, self.producers, self.stored)
+            self._own_group(index, op)
+            for read in self.reads[op]:
+                self._consider(read, op)
+        self._check_partition()
+        return Groups(tuple(self.groups.values()), frozenset(self.stored), tuple(self.decisions))
+
+    def _own_group(self, index: int, op: Op) -> None:
+        group = Group(index, [op], nest_of(op), anchor=op if _is_anchor(op) else None)
+        group.reads = {read.value for read in self.reads[op]}
+        for value in group.reads:
+            if value in self.producers:
+                producer = self.group_of[self.producers[value]]
+                group.above |= producer.above | 1 << producer.index
+        self.group_of[op] = self.groups[index] = group
+
+    def _consider(self, read: Read, op: Op) -> None:
+        producer = self.producers.get(read.value)
+        if producer is None:
+            return
+        first, second = self.group_of[producer], self.group_of[op]
+        reason = "already in one kernel" if first is second else self._obstacle(first, second, op)
+        fused = first is second or reason is None
+        if fused and first is not second:
+            self._merge(first, second)
+            reason = "one loop nest"
+        self.decisions.append(Decision(producer, op, fused, reason or ""))
+
+    def _obstacle(self, first: Group, second: Group, op: Op) -> str | None:
+        """Why the two groups cannot be one; None if they can."""
+        if not self.enabled:
+            return "fusion is off"
+        for part in (*first.ops, *second.ops):
+            if part.spec.kind in (Kind.SCATTER, Kind.LOOP) or part.name == "random_key":
+                return f"{part.name} is a kernel of its own"
+        if first.anchor is not None and second.anchor is not None and \
+                (first.contracts or second.contracts or first.nest != second.nest):
+            return f"{first.anchor.name} and {second.anchor.name} have different loop nests"
+        if second.contracts:
+            return "a matmul's operand is stored before it runs"
+        nest = first.nest if first.anchor is not None else second.nest
+        return (self._nest_obstacle(first, second, nest)
+                or self._path_obstacle(first, second, nest)
+                or self._size_obstacle(first, second)
+                or self._cycle_obstacle(first, second))
+
+    def _nest_obstacle(self, first: Group, second: Group, nest: Nest) -> str | None:
+        for group in (first, second):
+            if group.anchor is None and group.nest.domain not in (nest.domain, nest.folded):
+                return f"loops over {_shape(group.nest.domain)} and {_shape(nest.domain)} differ"
+        return None
+
+    def _path_obstacle(self, first: Group, second: Group, nest: Nest) -> str | None:
+        made = {r for part in (*first.ops, *second.ops) for r in part.results}
+        for part in (*first.ops, *second.ops):
+            for read in self.reads[part]:
+                if read.value not in made:
+                    continue
+                reason = self._way_obstacle(read, part, nest)
+                if reason:
+                    return reason
+        return None
+
+    def _way_obstacle(self, read: Read, op: Op, nest: Nest) -> str | None:
+        producer = self.producers[read.value]
+        shape = read.value.type.shape
+        wanted = op.operands[0].type.shape if op.spec.kind is Kind.REDUCE else op.results[0].type.shape
+        if op in self.stored:
+            return f"{op.name} moves elements between loop positions"
+        if not read.path:
+            return None if shape == wanted else f"loops over {_shape(shape)} and {_shape(wanted)} differ"
+        if nest.reduce and shape == nest.folded and wanted == nest.domain \
+                and spreads_fold(read.path, len(nest.outer), nest.folded, nest.domain):
+            return None
+        return f"read through {read.path[0].name}, at other positions than {producer.name} is made"
+
+    def _size_obstacle(self, first: Group, second: Group) -> str | None:
+        if len(first.ops) + len(second.ops) > MAX_OPS:
+            return f"the kernel would hold more than {MAX_OPS} ops"
+        made = {r for op in (*first.ops, *second.ops) for r in op.results}
+        if len((first.reads | second.reads) - made) > MAX_BUFFERS:
+            return f"the kernel would read more than {MAX_BUFFERS} buffers"
+        return None
+
+    def _cycle_obstacle(self, first: Group, second: Group) -> str | None:
+        for low, high in ((first, second), (second, first)):
+            between = high.above & ~(1 << low.index)
+            for index, group in self.groups.items():
+                if between >> index & 1 and group is not low and group.above >> low.index & 1:
+                    return f"{group.ops[0].name} must run between them"
+        return None
+
+    def _merge(self, first: Group, second: Group) -> None:
+        """`first` takes over `second`, which is the group of the op at hand."""
+        first.ops += second.ops
+        first.reads |= second.reads
+        if first.anchor is None and second.anchor is not None:
+            first.anchor, first.nest = second.anchor, second.nest
+        gone, kept = 1 << second.index, 1 << first.index
+        first.above = (first.above | second.above) & ~(gone | kept)
+        del self.groups[second.index]
+        for op in second.ops:
+            self.group_of[op] = first
+        for group in self.groups.values():
+            if group.above & gone:
+                group.above = group.above & ~gone | kept
+            if group.above & kept:
+                group.above |= first.above
+
+    def _check_partition(self) -> None:
+        seen = [op for group in self.groups.values() for op in group.ops]
+        assert len(seen) == len(set(seen)) == len(self.reads), "every stored op belongs to exactly one group"
+        for group in self.groups.values():
+            assert not group.above >> group.index & 1, "groups are acyclic"
+
+
+def nest_of(op: Op) -> Nest:
+    """The loop nest an op asks for by itself."""
+    shape = op.results[0].type.shape
+    if op.spec.kind is Kind.REDUCE:
+        operand = op.operands[0].type.shape
+        attrs = op.kwargs
+        axes = attrs["axes"] if "axes" in attrs else (attrs["axis"],)
+        first, last = (axes[0], axes[-1] + 1) if axes else (len(operand), len(operand))
+        return Nest(operand[:first], operand[first:last], operand[last:])
+    return Nest(shape)
+
+
+def _is_anchor(op: Op) -> bool:
+    return op.spec.kind in (Kind.CONTRACT, Kind.REDUCE, Kind.SCATTER, Kind.LOOP)
+
+
+def _shape(shape: tuple) -> str:
+    return f"({','.join(map(str, shape))})"

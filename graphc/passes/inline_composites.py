@@ -1,0 +1,29 @@
+"""Inlining of composites: softmax, means and the like become the ops of their bodies."""
+
+from __future__ import annotations
+
+from graphc.ir.builder import Builder
+from graphc.ir.graph import Graph, Value
+from graphc.ir.spec import Kind
+from graphc.ir.traced import RuleContext, Traced
+
+
+def inline_composites(graph: Graph) -> Graph:
+    """Replace every composite by its body, until none is left."""
+    while any(op.spec.kind is Kind.COMPOSITE for op in graph.ops):
+        graph = _inline_once(graph)
+    return graph
+
+
+def _inline_once(graph: Graph) -> Graph:
+    builder = Builder(graph.inputs)
+    new: dict[Value, Value] = {v: v for v in graph.inputs}
+    for op in graph.ops:
+        operands = tuple(new[v] for v in op.operands)
+        if op.spec.kind is Kind.COMPOSITE:
+            builder.origin = op.origin
+            body = op.spec.body(RuleContext(builder, op), *(Traced(builder, v) for v in operands))
+            new[op.result] = body.value
+        else:
+            new.update(zip(op.results, builder.copy(op, operands).results, strict=True))
+    return builder.graph((new[v] for v in graph.outputs), graph.name, graph.donations)

@@ -1,0 +1,53 @@
+"""The whole story on one page: what happens to a graph on its way to kernels.
+
+    graph ── LEGALIZE ──► SIMPLIFY ──► inline composites ──► LEGALIZE, SIMPLIFY ──► optimized graph
+          ── fuse ──► groups, with a recorded reason for every pair ── make_kernels ──► kernels in order
+          ── plan_memory ──► a place for every value
+
+Autodiff is not in here: the frontend asks for gradients while it builds the training graph.
+The order is the tuple `OPTIMIZE`, nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+# The rule files register their rules when they are imported.
+from graphc.ir.graph import Graph
+from graphc.ir.program import MemoryPlan
+from graphc.passes import rules_algebra as rules_algebra
+from graphc.passes import rules_layout as rules_layout
+from graphc.passes.cse import cse
+from graphc.passes.dce import dce
+from graphc.passes.fold_constants import fold_constants
+from graphc.passes.fuse import fuse
+from graphc.passes.inline_composites import inline_composites
+from graphc.passes.make_kernels import make_kernels
+from graphc.passes.plan_memory import plan_memory
+from graphc.passes.rewrite import rewrite
+from graphc.passes.rules_legal import legalize
+from graphc.passes.store_outputs import store_outputs
+
+Pass = Callable[[Graph], Graph]
+
+OPTIMIZE: tuple[Pass, ...] = (dce, cse, rewrite, inline_composites, legalize, fold_constants, rewrite, cse, dce,
+                               store_outputs)
+
+
+def optimize(graph: Graph, passes: tuple[Pass, ...] = OPTIMIZE) -> Graph:
+    """Run the passes; a failing one adds to its error which passes ran before it."""
+    done: list[str] = []
+    for step in passes:
+        try:
+            graph = step(graph)
+        except Exception as error:
+            error.add_note(f"in pass {step.__name__}, after {', '.join(done) or 'nothing'}, on graph {graph.name} "
+                           f"with {len(graph.ops)} ops")
+            raise
+        done.append(step.__name__)
+    return graph
+
+
+def plan(graph: Graph, *, fusion: bool = True) -> MemoryPlan:
+    """An optimized graph, cut into kernels, with a place for every value."""
+    return plan_memory(make_kernels(graph, fuse(graph, enabled=fusion)))

@@ -1,0 +1,55 @@
+"""The memory plan: values whose lives do not overlap share a slot.
+
+Greedy in execution order: a result takes the free slot whose size fits best when every symbol is
+NOMINAL, else a new one. Correct for every size, since a slot grows to its largest member.
+"""
+
+from __future__ import annotations
+
+from graphc.ir.dims import Dim, bind, symbols
+from graphc.ir.graph import Value
+from graphc.ir.kernel import KernelGraph
+from graphc.ir.program import MemoryPlan
+
+NOMINAL = 32
+
+
+def plan_memory(kernels: KernelGraph) -> MemoryPlan:
+    """Give every stored intermediate and output a slot; what is written in place needs none."""
+    graph = kernels.graph
+    last_use = {v: i for i, kernel in enumerate(kernels.kernels) for v in kernel.inputs}
+    kept = set(graph.outputs)
+    slots: list[list[Dim]] = []
+    free: list[int] = []
+    place: dict[Value, int] = {}
+    for i, kernel in enumerate(kernels.kernels):
+        in_place = {output for output, _ in kernel.aliases}
+        for position, value in enumerate(kernel.outputs):
+            if position not in in_place:
+                place[value] = _take(value.type.nbytes, slots, free)
+        done = [v for v in (*kernel.inputs, *kernel.outputs)
+                if last_use.get(v, -1) <= i and v in place and v not in kept]
+        free.extend(place[v] for v in dict.fromkeys(done))
+    return MemoryPlan(kernels, tuple(map(tuple, slots)), place)
+
+
+def _take(size: Dim, slots: list[list[Dim]], free: list[int]) -> int:
+    wanted = _nominal(size)
+    best = min(free, key=lambda s: (abs(max(map(_nominal, slots[s])) - wanted), s), default=None)
+    if best is not None and _worth_sharing(max(map(_nominal, slots[best])), wanted):
+        free.remove(best)
+        slots[best].append(size)
+        return best
+    slots.append([size])
+    return len(slots) - 1
+
+
+def _worth_sharing(held: int, wanted: int) -> bool:
+    """Sharing saves the smaller of the two; it must not grow a small slot that others could use better."""
+    return wanted <= held <= 4 * wanted or held < wanted <= 2 * held or max(held, wanted) <= 4096
+
+
+def _nominal(size: Dim) -> int:
+    bound = bind(size, dict.fromkeys(symbols(size), NOMINAL))
+    assert isinstance(bound, int)
+    return bound

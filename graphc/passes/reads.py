@@ -1,0 +1,82 @@
+"""What each stored op reads, seen through the movers that are never stored.
+
+What does not live here: the choice of groups (fuse.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphc.ir.dims import Shape
+from graphc.ir.graph import Graph, Op, Value
+from graphc.ir.spec import Kind
+
+MOVERS = (Kind.INDEX, Kind.SOURCE, Kind.GATHER)
+STRIDED = ("transpose", "reshape")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One stored value read by an op; path holds the movers passed on the way, nearest first."""
+
+    value: Value
+    path: tuple[Op, ...]
+
+
+def is_mover(op: Op) -> bool:
+    """Whether the op can be read through, element by element."""
+    return op.spec.kind in MOVERS and op.name != "random_key"
+
+
+def stored_movers(graph: Graph) -> set[Op]:
+    """Movers whose result must lie in memory: outputs, and operands that anchors cannot read through."""
+    producers = graph.producers()
+    stored = {producers[v] for v in graph.outputs if v in producers and is_mover(producers[v])}
+    for op in graph.ops:
+        if op.spec.kind is Kind.CONTRACT:
+            stored.update(p for v in op.operands if (p := _first_unstrided(v, producers)) is not None)
+        elif op.spec.kind in (Kind.SCATTER, Kind.LOOP):
+            stored.update(producers[v] for v in op.operands if v in producers and is_mover(producers[v]))
+    return stored
+
+
+def _first_unstrided(value: Value, producers: dict[Value, Op]) -> Op | None:
+    """The mover in front of a contraction's operand that is no mere change of strides, if any.
+
+    Read outwards from the contraction: transposes may stand before reshapes in the data's order
+    only as far as the result still has one stride per axis; reshape directly on stored data is free.
+    """
+    reshaped = False
+    while (op := producers.get(value)) is not None and is_mover(op):
+        if op.name == "reshape":
+            reshaped = True
+        elif op.name != "transpose" or reshaped:
+            return op
+        value = op.operands[0]
+    return None
+
+
+def reads_of(op: Op, producers: dict[Value, Op], stored: set[Op]) -> list[Read]:
+    """Every stored value that `op` reads, with the way to it; the same value may appear twice."""
+    found: list[Read] = []
+    pending: list[tuple[Value, tuple[Op, ...]]] = [(v, ()) for v in reversed(op.operands)]
+    while pending:
+        value, path = pending.pop()
+        producer = producers.get(value)
+        if producer is None or producer in stored or not is_mover(producer):
+            found.append(Read(value, path))
+        else:
+            pending.extend((v, (*path, producer)) for v in reversed(producer.operands))
+    return found
+
+
+def spreads_fold(path: tuple[Op, ...], outer: int, folded: Shape, domain: Shape) -> bool:
+    """Whether the way is one broadcast that repeats a fold along the folded axes.
+
+    outer is the number of axes in front of the folded ones.
+    """
+    if len(path) != 1 or path[0].name != "broadcast":
+        return False
+    gap = len(domain) - len(folded)
+    axes = tuple(i if i < outer else i + gap for i in range(len(folded)))
+    return path[0].attr("axes") == axes and path[0].result.type.shape == domain

@@ -1,0 +1,209 @@
+"""One program bound to sizes and addresses: the table, the argument blocks, the arena's layout.
+
+What does not live here: checks of the inputs (signature.py), the walk over the table (driver.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from graphc.ir.dims import bind
+from graphc.ir.graph import Value
+from graphc.ir.kernel import Kernel
+from graphc.ir.program import ALIGNMENT, Emitted, Word
+from graphc.runtime import driver, threads
+
+if TYPE_CHECKING:
+    from graphc.runtime.executable import NativeExecutable
+
+STAGED_BYTES = 1 << 16  # inputs up to this size are copied into the arena, larger ones pointed at
+PARALLEL_WORK = 1 << 16  # scalar operations below which waking threads costs more than it gives
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One kernel of the program: what it is, what it needs, where its code lies."""
+
+    kernel: Kernel
+    emitted: Emitted
+    address: int
+
+
+class Arena:
+    """One aligned block of memory that grows to the largest binding and never shrinks."""
+
+    def __init__(self) -> None:
+        self._block = np.empty(0, np.uint8)
+        self.start = 0
+        self.size = 0
+
+    def reserve(self, size: int) -> bool:
+        """Make room for `size` bytes; True if that moved the arena."""
+        if size <= self.size:
+            return False
+        self._block = np.empty(size + ALIGNMENT, np.uint8)
+        address = self._block.ctypes.data
+        self.start = -(-address // ALIGNMENT) * ALIGNMENT - address
+        self.size = size
+        return True
+
+    @property
+    def address(self) -> int:
+        return self._block.ctypes.data + self.start
+
+    def view(self, offset: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        begin = self.start + offset
+        return self._block[begin:begin + nbytes].view(dtype).reshape(shape)
+
+
+class Binding:
+    """The program for one set of input shapes."""
+
+    def __init__(self, owner: NativeExecutable, sizes: Mapping[str, int], shapes: Sequence[tuple[int, ...]],
+                 arena: Arena):
+        self._owner, self._sizes, self._arena = owner, sizes, arena
+        self._shapes = dict(zip(owner.inputs, shapes, strict=True))
+        offsets = self._lay_out()
+        self.moved_arena = arena.reserve(self._total)
+        self._addresses = {v: arena.address + offset for v, offset in offsets.items()}
+        for value, state in owner.states.items():
+            self._addresses[value] = state.array.ctypes.data
+        self._constants = self._place_constants()
+        self._status = np.zeros(1, np.int64)
+        self._fill_blocks()
+        self._words = [np.flatnonzero([w == v for w in self._pointer_words]) for v in owner.inputs]
+        self._result_words = [np.flatnonzero([w == v for w in self._pointer_words]) for v in owner.returned]
+        self.stages = [arena.view(offsets[v], s, v.type.dtype.numpy) if v in offsets else None
+                       for v, s in self._shapes.items()]
+        self.views = [arena.view(offsets[v], self._shape(v), v.type.dtype.numpy) for v in owner.returned]
+        self._held: list[np.ndarray] = []
+        self._walk = driver.prepare(self._table, self._status)
+
+    # ---- layout
+
+    def _shape(self, value: Value) -> tuple[int, ...]:
+        return tuple(int(bind(d, self._sizes)) for d in value.type.shape)  # type: ignore[arg-type]
+
+    def _nbytes(self, value: Value) -> int:
+        return int(bind(value.type.nbytes, self._sizes))  # type: ignore[arg-type]
+
+    def _lay_out(self) -> dict[Value, int]:
+        """Offsets of everything that lies in the arena: slots, staged inputs, scratch."""
+        offsets: dict[Value, int] = {}
+        total, starts = 0, []
+        for size in self._owner.plan.slot_sizes(self._sizes):
+            starts.append(total)
+            total += size
+        for value, slot in self._owner.plan.place.items():
+            offsets[value] = starts[slot]
+        for value in self._owner.inputs:
+            if self._nbytes(value) <= STAGED_BYTES and value not in offsets:
+                offsets[value] = total
+                total += _aligned(self._nbytes(value))
+        self._scratch = total
+        self._total = total + max((self._scratch_bytes(l.emitted) for l in self._owner.launches), default=0)
+        return offsets
+
+    def _scratch_bytes(self, emitted: Emitted) -> int:
+        each = sum(_aligned(w.subject) for w in emitted.words if w.kind == "scratch")
+        return each * threads.count()
+
+    def _place_constants(self) -> list[np.ndarray]:
+        held = []
+        for op in self._owner.plan.kernels.graph.ops:
+            if op.name == "constant" and op.result not in self._addresses:
+                array = np.ascontiguousarray(op.attr("value").data)
+                held.append(array)
+                self._addresses[op.result] = array.ctypes.data
+        return held
+
+    # ---- table and argument blocks
+
+    def _fill_blocks(self) -> None:
+        """Write the argument blocks of all launches, one behind the other, and the table over them."""
+        words: list[int] = []
+        self._pointer_words: list[Value | None] = []
+        entries: list[tuple[int, int, bool]] = []
+        planned = self._owner.plan.kernels.graph
+        in_place = {k.kernel.outputs[o] for k in self._owner.launches for o, _ in k.kernel.aliases}
+        late = [(planned.outputs[o], state) for o, state in self._owner.updates if planned.outputs[o] not in in_place]
+        for launch in self._owner.launches:
+            entries.append((launch.address, len(words), self._parallel(launch.emitted)))
+            scratch = self._arena.address + self._scratch
+            for word in launch.emitted.words:
+                words.append(self._resolve(word, scratch))
+                self._pointer_words.append(word.subject if word.kind == "pointer" else None)
+                if word.kind == "scratch":
+                    scratch += _aligned(word.subject) * threads.count()
+        for source, target in late:
+            entries.append((self._owner.copy_address, len(words), False))
+            words += [self._addresses[source], self._addresses[target], self._nbytes(target)]
+            self._pointer_words += [source, target, None]
+        self._blocks = np.array(words or [0], np.int64)
+        base = self._blocks.ctypes.data
+        self._table = np.array([(address, base + 8 * first, int(parallel)) for address, first, parallel in entries],
+                               np.int64).reshape(-1, 3)
+
+    def _resolve(self, word: Word, scratch: int) -> int:
+        if word.kind == "pointer":
+            return self._addresses.get(word.subject, 0)
+        if word.kind == "size":
+            return int(bind(word.subject, self._sizes))  # type: ignore[arg-type]
+        return scratch if word.kind == "scratch" else self._status.ctypes.data
+
+    def _parallel(self, emitted: Emitted) -> bool:
+        work, grid = bind(emitted.work, self._sizes), bind(emitted.grid, self._sizes)
+        return threads.count() > 1 and int(grid) > 1 and int(work) >= PARALLEL_WORK  # type: ignore[arg-type]
+
+    # ---- running
+
+    def feed(self, given: Sequence[np.ndarray]) -> None:
+        """Copy small inputs to their stage, point at large ones."""
+        for i, array in enumerate(given):
+            stage = self.stages[i]
+            if stage is not None:
+                stage[...] = array
+            else:
+                self._point(i, array)
+
+    def _point(self, i: int, array: np.ndarray) -> None:
+        held = np.ascontiguousarray(array, self._owner.inputs[i].type.dtype.numpy)
+        self._blocks[self._words[i]] = held.ctypes.data
+        self._held.append(held)
+
+    def run(self) -> int:
+        """One step; nonzero if a kernel met an index out of range."""
+        status = self._walk()
+        if self._held:
+            self._held.clear()
+        return status
+
+    def results(self) -> list[np.ndarray]:
+        return [view.copy() for view in self.views]
+
+    def run_steps(self, given: Sequence[np.ndarray], stepped: Sequence[bool], results: Sequence[np.ndarray],
+                  steps: int) -> int | None:
+        """Steps by one native call; the step that met an index out of range, or None."""
+        saved = self._blocks.copy()
+        advances: list[tuple[int, int]] = []
+        base = self._blocks.ctypes.data
+        for i, (array, moves) in enumerate(zip(given, stepped, strict=True)):
+            self._blocks[self._words[i]] = array.ctypes.data
+            if moves:
+                advances += [(base + 8 * int(w), array.nbytes // steps) for w in self._words[i]]
+        for words, result in zip(self._result_words, results, strict=True):
+            self._blocks[words] = result.ctypes.data
+            advances += [(base + 8 * int(w), result.nbytes // steps) for w in words]
+        try:
+            return driver.run_steps(self._table, self._status, steps, advances)
+        finally:
+            self._blocks[:] = saved
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT

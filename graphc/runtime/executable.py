@@ -1,0 +1,106 @@
+"""A compiled graph at work: binds sizes and addresses to a program and runs it by one native call.
+
+For each combination of input shapes there is one Binding: the program table, the argument blocks
+and the arena's layout. A call copies small inputs into the arena (which also casts them), points at
+large ones, makes one native call, and copies the results out. A new batch size makes a new
+binding; nothing is compiled.
+
+What does not live here: compiling (compiler.py), the native walk over the table (driver.py).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.errors import IndexRangeError
+from graphc.ir.evaluate import evaluate
+from graphc.ir.graph import Graph, Value
+from graphc.ir.program import Emitted, MemoryPlan
+from graphc.runtime.binding import Arena, Binding, Launch
+from graphc.runtime.reference import StateBuffer
+from graphc.runtime.signature import Signature
+
+MAX_BINDINGS = 16
+
+
+class NativeExecutable:
+    """A graph compiled for the CPU; see `graphc.compiler.compile_graph` for the calling convention."""
+
+    def __init__(self, graph: Graph, plan: MemoryPlan, kernels: Sequence[tuple[Emitted, int]], copy_address: int,
+                 states: Mapping[int, StateBuffer]):
+        """kernels: each kernel's emitted form and its address; copy_address: the kernel that moves bytes."""
+        self.graph, self.plan = graph, plan
+        planned = plan.kernels.graph
+        self.states = {planned.inputs[i]: state for i, state in states.items()}
+        self.inputs = [v for v in planned.inputs if v not in self.states]
+        self.signature = Signature(self.inputs)
+        self.launches = [Launch(kernel, emitted, address)
+                          for kernel, (emitted, address) in zip(plan.kernels.kernels, kernels, strict=True)]
+        self.copy_address = copy_address
+        donated = dict(planned.donations)
+        self.updates = [(out, planned.inputs[i]) for out, i in donated.items() if planned.inputs[i] in self.states]
+        updated = {out for out, _ in self.updates}
+        self.returned = [v for i, v in enumerate(planned.outputs) if i not in updated]
+        self._arena = Arena()
+        self._bindings: dict[Any, Binding] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, *given: Any) -> list[np.ndarray]:
+        with self._lock:
+            try:
+                binding = self._bindings[tuple([(a.shape, a.dtype) for a in given])]
+            except (KeyError, AttributeError):
+                given = tuple(self.signature.arrays(given))
+                binding = self._binding([a.shape for a in given], [a.dtype for a in given])
+            binding.feed(given)
+            if binding.run():
+                raise self._index_error(given)
+            return binding.results()
+
+    def run_steps(self, given: Sequence[Any], steps: int, stepped: Sequence[bool]) -> list[np.ndarray]:
+        """Run `steps` steps by one native call; results are stacked along a new first axis.
+
+        A stepped input holds the batches of all steps one after the other.
+        """
+        arrays = [np.ascontiguousarray(a) for a in self.signature.arrays(given)]
+        shapes = [(len(a) // steps, *a.shape[1:]) if s else a.shape for a, s in zip(arrays, stepped, strict=True)]
+        with self._lock:
+            binding = self._binding(shapes, [a.dtype for a in arrays])
+            results = [np.empty((steps, *view.shape), view.dtype) for view in binding.views]
+            bad = binding.run_steps(arrays, stepped, results, steps)
+            if bad is not None:
+                batch = [a[bad * n:(bad + 1) * n] if s else a
+                         for a, s, n in zip(arrays, stepped, (shape[0] if shape else 0 for shape in shapes), strict=True)]
+                raise self._index_error(batch)
+        return results
+
+    def memory(self, **sizes: int) -> int:
+        """Bytes of the arena that the plan needs for the given symbol sizes."""
+        return self.plan.peak_bytes(sizes)
+
+    def _binding(self, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[np.dtype]) -> Binding:
+        key = tuple(zip(shapes, dtypes, strict=True))
+        found = self._bindings.get(key)
+        if found is None:
+            sizes = self.signature.sizes(shapes)
+            if len(self._bindings) >= MAX_BINDINGS:
+                self._bindings.pop(next(iter(self._bindings)))
+            found = Binding(self, sizes, shapes, self._arena)
+            if found.moved_arena:
+                self._bindings.clear()
+            self._bindings[key] = found
+        return found
+
+    def _index_error(self, given: Sequence[np.ndarray]) -> IndexRangeError:
+        """The reference says which op, position and value it was; no state has been written yet."""
+        values = iter(given)
+        feed = [self.states[v].array if v in self.states else next(values) for v in self.plan.kernels.graph.inputs]
+        try:
+            evaluate(self.plan.kernels.graph, feed)
+        except IndexRangeError as error:
+            return error
+        return IndexRangeError("an index is out of range", where=self.graph.name)

@@ -1,0 +1,60 @@
+"""The target `reference`: a graph run by the NumPy evaluator. It defines what the others must compute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from graphc.ir.evaluate import evaluate
+from graphc.ir.graph import Graph
+from graphc.runtime.signature import Signature
+
+
+class StateBuffer(Protocol):
+    """A piece of state: a variable, an optimiser slot. `array` is C-contiguous and never reallocated."""
+
+    @property
+    def array(self) -> np.ndarray: ...
+
+
+class ReferenceExecutable:
+    """A graph with the calling convention of every target; see `graphc.compiler.compile_graph`."""
+
+    def __init__(self, graph: Graph, states: Mapping[int, StateBuffer]):
+        self.graph = graph
+        self._states = dict(states)
+        self._explicit = [i for i in range(len(graph.inputs)) if i not in self._states]
+        self.signature = Signature([graph.inputs[i] for i in self._explicit])
+        donated = dict(graph.donations)
+        self._updates = {out: self._states[i] for out, i in donated.items() if i in self._states}
+        self._returned = [i for i in range(len(graph.outputs)) if i not in self._updates]
+
+    def __call__(self, *given: Any) -> list[np.ndarray]:
+        arrays = self.signature.arrays(given)
+        self.signature.sizes([a.shape for a in arrays])
+        return self._run(arrays)
+
+    def run_steps(self, given: Sequence[Any], steps: int, stepped: Sequence[bool]) -> list[np.ndarray]:
+        """Outputs stacked over the steps; stepped inputs hold one batch after the other."""
+        arrays = self.signature.arrays(given)
+        rows = [len(a) // steps if s else 0 for a, s in zip(arrays, stepped, strict=True)]
+        results = []
+        for step in range(steps):
+            batch = [a[step * n:(step + 1) * n] if s else a for a, n, s in zip(arrays, rows, stepped, strict=True)]
+            self.signature.sizes([a.shape for a in batch])
+            results.append(self._run(batch))
+        return [np.stack(column) for column in zip(*results, strict=True)]
+
+    def _run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        feed: list[np.ndarray] = [np.empty(0)] * len(self.graph.inputs)
+        for i, array in zip(self._explicit, arrays, strict=True):
+            feed[i] = array
+        for i, state in self._states.items():
+            feed[i] = state.array
+        outputs = evaluate(self.graph, feed)
+        fresh = [np.array(outputs[i]) for i in self._returned]
+        for i, state in self._updates.items():
+            np.copyto(state.array, outputs[i])
+        return fresh
