@@ -12,6 +12,7 @@ from graphc.ir.dims import size_of
 from graphc.ir.graph import Op
 from graphc.ir.kernel import Kernel
 from graphc.ir.program import Emitted
+from graphc.ir.random import GOLDEN
 
 
 def emit_scatter(kernel: Kernel, source: KernelSource) -> Emitted:
@@ -60,9 +61,10 @@ def emit_random_key(kernel: Kernel, source: KernelSource) -> Emitted:
     op = kernel.graph.ops[-1]
     expressions = Expressions(kernel, source)
     seed, step = (expressions.value(v, At(())) for v in op.operands)
-    out = source.pointer(op.result)
-    call = source.use("vmath", "random_key")
-    source.line(f"k0, k1 = {call}({seed}, {step}, {op.attr('stream')})")
+    out, stream = source.pointer(op.result), op.attr("stream")
+    call = source.use("vmath", "threefry2x32")
+    low = f"{step} ^ {stream * GOLDEN & 0xFFFFFFFF}"
+    source.line(f"k0, k1 = {call}({seed}, {seed} >> 32, {low}, {step} >> 32 ^ {stream & 0xFFFFFFFF})")
     source.line(f"{out}[0] = k0")
     source.line(f"{out}[1] = k1")
     return source.finish(work=64, grid=1)

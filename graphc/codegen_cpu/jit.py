@@ -28,10 +28,11 @@ from graphc.errors import CompileError
 
 WORD = ir.IntType(64)
 ENTRY_TYPE = ir.FunctionType(ir.VoidType(), [WORD.as_pointer(), WORD, WORD])
-C_LIBRARY = frozenset("""memcpy memmove memset memcmp bzero
-    exp expm1 log log1p log2 log10 pow sqrt sin cos tan tanh erf fmod floor ceil rint trunc round nearbyint fma
-    expf expm1f logf log1pf log2f log10f powf sqrtf sinf cosf tanf tanhf erff fmodf floorf ceilf rintf truncf roundf
-    nearbyintf fmaf fmax fmin fmaxf fminf ldexp ldexpf frexp frexpf exp2 exp2f""".split())
+_MATH = ["exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "pow", "sqrt", "sin", "cos", "tan", "tanh", "erf",
+         "fmod", "floor", "ceil", "rint", "trunc", "round", "nearbyint", "fma", "fmax", "fmin", "ldexp", "frexp"]
+C_LIBRARY = frozenset(["memcpy", "memmove", "memset", "memcmp", "bzero", *_MATH, *(f"{name}f" for name in _MATH)])
+_FLAGS = {"error_model": "numpy", "fastmath": cpu.FastMathOptions({"contract"}), "noalias": True, "no_compile": True,
+          "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def compile_source(source: str, symbol: str, filename: str) -> bytes:
@@ -42,7 +43,7 @@ def compile_source(source: str, symbol: str, filename: str) -> bytes:
     """
     with global_compiler_lock:
         obj = _machine().emit_object(_optimised_module(source, symbol, filename))
-    _check_symbols(obj, symbol)
+        _check_symbols(obj, symbol)
     return obj
 
 
@@ -87,7 +88,7 @@ class _Lowered:
     module: ir.Module
     function: str
     arguments: list[types.Type]
-    callees: list[codegen.CodeLibrary]
+    callees: list[Any]
 
 
 def _optimised_module(source: str, symbol: str, filename: str) -> llvm.ModuleRef:
@@ -126,7 +127,7 @@ def _load(source: str, symbol: str, filename: str) -> tuple[list[types.Type], Ca
     where = f"kernel {symbol}"
     namespace: dict[str, Any] = {"__name__": symbol}
     try:
-        exec(compile(source, filename, "exec"), namespace)
+        exec(compile(source, filename, "exec"), namespace)  # our own emitters wrote it
         words, kernel = namespace["SIGNATURE"].split(), namespace["kernel"]
     except Exception as error:
         raise CompileError("the kernel's source does not run", where=where, got=repr(error)) from error
@@ -167,7 +168,7 @@ def _prefer_whole_registers(function: ir.Function) -> None:
         set.add(function.attributes, f'"prefer-vector-width"="{_vector_bits()}"')
 
 
-def _link_callees(module: llvm.ModuleRef, callees: list[codegen.CodeLibrary], seen: set[str]) -> None:
+def _link_callees(module: llvm.ModuleRef, callees: list[Any], seen: set[str]) -> None:
     """Add the functions of Numba's own that the kernel calls, before Numba optimised or loaded them."""
     for library in callees:
         if library is rtsys.library or library.name in seen:
@@ -186,9 +187,8 @@ def _core(error: Exception) -> str:
 
 def _flags() -> compiler.Flags:
     flags = compiler.Flags()
-    flags.error_model = "numpy"
-    flags.fastmath = cpu.FastMathOptions({"contract"})
-    flags.noalias = flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
+    for name, value in _FLAGS.items():
+        setattr(flags, name, value)
     return flags
 
 
@@ -227,8 +227,7 @@ def undefined_symbols(obj: bytes) -> list[str]:
     """The names that a 64-bit ELF object takes from elsewhere."""
     sections = {section.name(): section.data() for section in llvm.ObjectFileRef.from_data(obj).sections()
                 if section.name() in (b".symtab", b".strtab")}
-    names = []
-    for start, _, _, section, _, _ in struct.iter_unpack("<IBBHQQ", sections[b".symtab"]):
-        if section == 0 and start:
-            names.append(sections[b".strtab"][start:].split(b"\0", 1)[0].decode())
-    return names
+    text = sections[b".strtab"]
+    return [text[start:text.index(b"\0", start)].decode()
+            for start, _, _, section, _, _ in struct.iter_unpack("<IBBHQQ", sections[b".symtab"])
+            if section == 0 and start]

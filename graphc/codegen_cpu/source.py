@@ -32,6 +32,7 @@ class KernelSource:
         self._constants: dict[tuple[str, str], str] = {}
         self._names = 0
         self._scratch: dict[DType, int] = {}
+        self._tiles: dict[str, str] = {}
 
     # ---- lines
 
@@ -105,6 +106,13 @@ class KernelSource:
         self.imports.setdefault(module, set()).add(name)
         return name
 
+    def tile(self, dtype: DType, rows: int, vectors: int) -> str:
+        """A micro-kernel, defined at the head of the file."""
+        name = f"tile_{dtype}_{rows}x{vectors}"
+        self.use("microkernel", "microkernel")
+        self._tiles[name] = f'{name} = microkernel("{dtype}", {rows}, {vectors})'
+        return name
+
     def cast(self, text: str, dtype: DType) -> str:
         return f"({text} != 0)" if dtype is BOOL else f"np.{dtype.numpy_name}({text})"
 
@@ -121,6 +129,7 @@ class KernelSource:
                  for module, names in sorted(self.imports.items())]
         head += ["", f'SIGNATURE = "{" ".join(t for _, t, _ in words)}"']
         head += [f"{name} = np.{dtype}({text})" for (dtype, text), name in self._constants.items()]
+        head += self._tiles.values()
         parameters = ", ".join([n for n, _, _ in words] + ["thread", "threads"])
         source = "\n".join([*head, "", "", f"def kernel({parameters}):", *rooms, *self.lines, ""])
         return Emitted(source, tuple(w for _, _, w in words), work, grid)

@@ -21,9 +21,10 @@ from operator import index
 from graphc.errors import ParseError, ShapeError
 
 MAX_TEXT, MAX_DEPTH, MAX_TERMS, MAX_DEGREE = 4096, 64, 64, 16  # of a dimension read from text
+MAX_PRODUCT = 4096  # terms that one multiplication may make
 
 _NAME = re.compile(r"[A-Z][A-Za-z0-9_]*")
-_TOKEN = re.compile(r"[0-9]+|[A-Z][A-Za-z0-9_]*|//|\S")
+_TOKEN = re.compile(r"[0-9]+|[A-Za-z_][A-Za-z0-9_]*|//|\S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,10 @@ class SymExpr:
         return -self + other
 
     def __mul__(self, other: Dim) -> Dim:
-        return _normal([(_merge(m, n), c * d) for m, c in self.terms for n, d in _terms(other)])
+        terms = _terms(other)
+        if len(terms) * len(self.terms) > MAX_PRODUCT:
+            raise ShapeError("a size has too many terms", expected=f"at most {MAX_PRODUCT} in a product")
+        return _normal([(_merge(m, n), c * d) for m, c in self.terms for n, d in terms])
 
     __rmul__ = __mul__
 
@@ -157,7 +161,8 @@ def exact_div(dividend: Dim, divisor: Dim) -> Dim | None:
     """The dimension q with q * divisor == dividend as polynomials, or None where there is none."""
     if divisor == 0:
         return None
-    (lead, factor), quotient, rest = _leading(divisor), 0, dividend
+    (lead, factor), rest = _leading(divisor), dividend
+    quotient: Dim = 0
     while rest != 0:
         monomial, coefficient = _leading(rest)
         left = _without(monomial, lead)
@@ -189,7 +194,8 @@ class _Reader:
         self.text, self.tokens = text, _TOKEN.findall(text)[::-1]
 
     def error(self, expected: str, got: object) -> ParseError:
-        return ParseError(f"cannot read the dimension {self.text!r}", expected=expected, got=got or "its end")
+        got = "its end" if got == "" else got
+        return ParseError(f"cannot read the dimension {self.text!r}", expected=expected, got=got)
 
     def head(self) -> str:
         return self.tokens[-1] if self.tokens else ""
@@ -224,7 +230,7 @@ class _Reader:
                 raise self.error(")", self.head())
             self.tokens.pop()
             return value
-        if head[:1] in "0123456789" and 0 < len(head) <= 19:
+        if head[:1] in "0123456789" and 0 < len(head) <= 20:
             return int(head)
         if _NAME.fullmatch(head):
             return symbol(head)
@@ -244,15 +250,15 @@ def _floor_div(rest: Dim, divisor: int) -> Dim:
     """
     if isinstance(rest, int):
         return rest // divisor
+    common = gcd(divisor, *(c for m, c in rest.terms if m))
+    if common > 1:
+        return _normal((m, c // common) for m, c in rest.terms) // (divisor // common)
     nested = [m[0] for m, c in rest.terms if c == 1 and len(m) == 1 and isinstance(m[0], FloorDiv)]
     if len(nested) == 1:
         inner = nested[0]
         others = rest - SymExpr((((inner,), 1),))
         return (inner.numerator + others * inner.divisor) // (divisor * inner.divisor)
-    common = gcd(divisor, *(c for m, c in rest.terms if m))
-    numerator = _normal((m, c // common) for m, c in rest.terms)
-    assert isinstance(numerator, SymExpr)
-    return SymExpr((((FloorDiv(numerator, divisor // common),), 1),))
+    return SymExpr((((FloorDiv(rest, divisor),), 1),))
 
 
 def _leading(dim: Dim) -> tuple[Monomial, int]:

@@ -1,75 +1,133 @@
-"""The evaluator: what a graph means, computed op by op in NumPy, in float32 or float64."""
+"""The NumPy evaluator: what a graph means.
+
+Every op runs as its `reference`. With float64=True all f32 become f64: the yardstick for the targets' rounding
+errors and for gradients.
+
+What does not live here: references of ops (ops_*.py), the target around this (runtime/reference.py).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from graphc.errors import GraphcError, ShapeError
-from graphc.ir.dims import SymExpr, bind, symbols
+from graphc.ir.dims import Dim, Symbol, SymExpr, bind, bind_shape, symbols
 from graphc.ir.graph import Graph, Op, Value
+from graphc.ir.spec import Array
 from graphc.ir.types import F32, F64, DType
 
 
-def evaluate(graph: Graph, arrays: Sequence[Any], *, float64: bool = False, every: bool = False) -> Any:
-    """The outputs of `graph` on `arrays`, one per input; with every=True a dict of all values.
+@overload
+def evaluate(graph: Graph, arrays: Sequence[Any], *, float64: bool = False,
+             every: Literal[False] = False) -> list[np.ndarray]: ...
 
-    float64=True computes every f32 value in f64. Raises ShapeError where shapes do not fit the inputs.
+
+@overload
+def evaluate(graph: Graph, arrays: Sequence[Any], *, float64: bool = False,
+             every: Literal[True]) -> dict[Value, np.ndarray]: ...
+
+
+def evaluate(graph: Graph, arrays: Sequence[Any], *, float64: bool = False,
+             every: bool = False) -> list[np.ndarray] | dict[Value, np.ndarray]:
+    """The outputs of `graph` as new arrays; every=True gives the array of every value instead.
+
+    Inputs are cast to their declared dtypes. Raises ShapeError naming the input that does not fit,
+    IndexRangeError naming the op whose index is out of range.
     """
-    known: dict[Value, np.ndarray] = {}
-    for value, array in zip(graph.inputs, arrays, strict=True):
-        dtype = F64 if float64 and value.type.dtype is F32 else value.type.dtype
-        known[value] = np.asarray(array).astype(dtype.numpy, copy=False)
-    sizes = _sizes(graph, known)
+    if len(arrays) != len(graph.inputs):
+        raise ShapeError(f"{graph.name}: wrong number of inputs", expected=len(graph.inputs), got=len(arrays))
+    known = {v: np.asarray(a, _numpy(v.type.dtype, float64)) for v, a in zip(graph.inputs, arrays, strict=True)}
+    sizes = bind_inputs(graph.inputs, [known[v].shape for v in graph.inputs])
     for op in graph.ops:
         results = _run(op, [known[v] for v in op.operands], sizes, float64)
         known.update(zip(op.results, results, strict=True))
-    return known if every else [known[v] for v in graph.outputs]
+    return known if every else [np.array(known[v], order="C") for v in graph.outputs]
 
 
 def apply_reference(op: Op, arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """The only result of an op without symbolic attributes."""
+    """The only result of `op`, whose sizes are all known, as a C-contiguous array."""
     (result,) = _run(op, arrays, {}, False)
-    return result
+    return np.asarray(result, order="C")
 
 
-def _run(op: Op, arrays: Sequence[np.ndarray], sizes: dict[str, int], float64: bool) -> tuple[np.ndarray, ...]:
-    attrs = {name: _bound(value, sizes, float64) for name, value in op.attrs}
+def bind_inputs(inputs: Sequence[Value], shapes: Sequence[tuple[int, ...]]) -> dict[str, int]:
+    """The size of every symbol, from the shapes of the inputs.
+
+    Raises ShapeError naming the input whose rank or size does not fit, or whose symbols no input tells.
+    """
+    names = [v.hint or f"input {i}" for i, v in enumerate(inputs)]
+    sizes: dict[str, int] = {}
+    for value, shape, name in zip(inputs, shapes, names, strict=True):
+        if len(shape) != value.type.rank:
+            raise ShapeError("an array of the wrong rank", where=name, expected=value.type, got=f"shape {shape}")
+        for dim, size in zip(value.type.shape, shape, strict=True):
+            if (symbol := _plain_symbol(dim)) is not None:
+                sizes.setdefault(symbol, size)
+    for value, shape, name in zip(inputs, shapes, names, strict=True):
+        unknown = value.type.symbols - sizes.keys()
+        if unknown:
+            raise ShapeError(f"the size of {', '.join(sorted(unknown))} cannot be told from the inputs", where=name,
+                             expected=f"an input with {min(unknown)} as an axis", got=value.type)
+        wanted = bind_shape(value.type.shape, sizes)
+        if wanted != shape:
+            raise ShapeError("an array of the wrong shape", where=name, expected=f"{value.type}, here {wanted}",
+                             got=f"shape {shape}")
+    return sizes
+
+
+def _plain_symbol(dim: Dim) -> str | None:
+    """The name, where the dimension is one symbol and nothing else."""
+    if isinstance(dim, SymExpr) and len(dim.terms) == 1:
+        ((atoms, factor),) = dim.terms
+        if factor == 1 and len(atoms) == 1 and isinstance(atoms[0], Symbol):
+            return atoms[0].name
+    return None
+
+
+def _run(op: Op, arrays: Sequence[np.ndarray], sizes: Mapping[str, int], float64: bool) -> list[np.ndarray]:
+    attrs = {name: _attr(value, sizes, float64) for name, value in op.attrs}
     try:
         with np.errstate(all="ignore"):
-            made = op.spec.reference(*arrays, **attrs)
+            results = op.spec.reference(*arrays, **attrs)
     except GraphcError as error:
         error.where = error.where or op.origin
         raise
-    results = made if isinstance(made, tuple) else (made,)
-    return tuple(np.asarray(r) for r in results)
+    found = [np.asarray(r) for r in (results if isinstance(results, tuple) else (results,))]
+    for value, array in zip(op.results, found, strict=True):
+        _check_result(op, value, array, sizes, float64)
+    return found
 
 
-def _bound(value: Any, sizes: dict[str, int], float64: bool) -> Any:
+def _check_result(op: Op, value: Value, array: np.ndarray, sizes: Mapping[str, int], float64: bool) -> None:
+    """Sizes that only the call tells may not fit, such as a slice past the end of a symbolic axis."""
+    wanted = bind_shape(value.type.shape, sizes)
+    if array.shape != wanted or array.dtype != _numpy(value.type.dtype, float64):
+        raise ShapeError(f"{op.name}: the sizes of this call do not fit", where=op.origin,
+                         expected=f"{value.type}, here {wanted}", got=f"{array.dtype} of shape {array.shape}")
+
+
+def _attr(value: Any, sizes: Mapping[str, int], float64: bool) -> Any:
+    """An attribute as references take it: dimensions bound, f32 replaced where float64 is asked for."""
     if isinstance(value, SymExpr):
-        return bind(value, sizes)
+        return _bound(value, sizes)
     if isinstance(value, tuple):
-        return tuple(_bound(v, sizes, float64) for v in value)
-    if isinstance(value, DType) and float64 and value is F32:
+        return tuple(_attr(v, sizes, float64) for v in value)
+    if float64 and value == F32:
         return F64
+    if float64 and isinstance(value, Array) and value.data.dtype == F32.numpy:
+        return Array(value.data.astype(np.float64))
     return value
 
 
-def _sizes(graph: Graph, known: dict[Value, np.ndarray]) -> dict[str, int]:
-    sizes: dict[str, int] = {}
-    for value in graph.inputs:
-        shape = known[value].shape
-        if len(shape) != value.type.rank:
-            raise ShapeError("wrong rank", where=value.hint, expected=value.type, got=shape)
-        for dim, size in zip(value.type.shape, shape, strict=True):
-            names = symbols(dim)
-            if len(names) == 1 and str(dim) in names:
-                sizes.setdefault(str(dim), size)
-    for value in graph.inputs:
-        for dim, size in zip(value.type.shape, known[value].shape, strict=True):
-            if bind(dim, sizes) != size:
-                raise ShapeError(f"{dim} is {bind(dim, sizes)} elsewhere", where=value.hint, expected=value.type,
-                                 got=known[value].shape)
-    return sizes
+def _bound(dim: Dim, sizes: Mapping[str, int]) -> int:
+    size = bind(dim, sizes)
+    if not isinstance(size, int):
+        raise ShapeError(f"the size of {', '.join(sorted(symbols(size)))} cannot be told from the inputs", got=dim)
+    return size
+
+
+def _numpy(dtype: DType, float64: bool) -> np.dtype:
+    return F64.numpy if float64 and dtype == F32 else dtype.numpy

@@ -36,7 +36,7 @@ class Token:
     end: int
 
     def __str__(self) -> str:
-        return "the end of the text" if self.kind == "end" else repr(escape(self.text[:40]))[1:-1].replace("\\\\", "\\")
+        return "the end of the text" if self.kind == "end" else escape(self.text[:40])
 
 
 class TextError(ParseError):
@@ -63,7 +63,8 @@ class Source:
 
     def __init__(self, text: str, name: str):
         if len(text) > MAX_SIZE:
-            raise ParseError("the text is too long", where=name, expected=f"at most {MAX_SIZE} characters", got=len(text))
+            raise ParseError("the text is too long", where=escape(name), expected=f"at most {MAX_SIZE} characters",
+                             got=len(text))
         self.text, self.name = text, name
 
     def token(self, position: int) -> Token:
@@ -88,11 +89,14 @@ class Source:
         match = _COMMENT.match(self.text, position)
         return unescape(match.group(1).strip()) if match else ""
 
+    def line_of(self, position: int) -> int:
+        """The number of the line that holds `position`, from 1."""
+        return self.text.count("\n", 0, position) + 1
+
     def error(self, what: str, start: int, end: int, *, expected: object = None, got: object = None,
               fix: str = "") -> TextError:
-        before = self.text.count("\n", 0, start)
         line_start = self.text.rfind("\n", 0, start) + 1
-        where = f"{escape(self.name)}:{before + 1}:{start - line_start + 1}"
+        where = f"{escape(self.name)}:{self.line_of(start)}:{start - line_start + 1}"
         return TextError(what, where=where, excerpt=self._excerpt(line_start, start, end), expected=expected, got=got,
                          fix=fix)
 

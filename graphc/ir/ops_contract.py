@@ -1,41 +1,44 @@
-"""Contractions: sums of products over a shared axis."""
+"""Contractions: sums of products over shared axes.
+
+What does not live here: convolutions and pooling.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from graphc.errors import DTypeError, ShapeError
+from graphc.ir.checks import FLOATS, check_kind
 from graphc.ir.spec import Kind, define
 from graphc.ir.traced import RuleContext, Traced
 from graphc.ir.types import TensorType
 
 
 def _infer_matmul(a: TensorType, b: TensorType) -> TensorType:
-    if a.rank < 2 or a.rank != b.rank:
-        raise ShapeError("matmul: operands need equal ranks of at least 2", expected="[...,M,K] @ [...,K,N]",
-                         got=f"{a} @ {b}")
-    if a.dtype is not b.dtype or not a.dtype.is_float:
-        raise DTypeError("matmul: operands need one float type", got=f"{a} @ {b}")
-    if a.shape[:-2] != b.shape[:-2]:
-        raise ShapeError("matmul: leading axes differ", got=f"{a} @ {b}")
+    check_kind("matmul", FLOATS, a, b)
+    if a.dtype != b.dtype:
+        raise DTypeError("matmul: operands of different element types", expected=f"{a.dtype} twice",
+                         got=f"{a} and {b}", fix="Cast one of them.")
+    if a.rank < 2 or b.rank != a.rank:
+        raise ShapeError("matmul: operands of unfit ranks", expected="[...,M,K] and [...,K,N] of equal rank",
+                         got=f"{a} and {b}", fix="Reshape or broadcast one of them.")
     if a.shape[-1] != b.shape[-2]:
         raise ShapeError("matmul: inner sizes differ", expected=f"{a.shape[-1]} rows in the second operand",
-                         got=f"{a} @ {b}")
+                         got=f"{a} and {b}")
+    if a.shape[:-2] != b.shape[:-2]:
+        raise ShapeError("matmul: leading sizes differ", expected="equal ones", got=f"{a} and {b}",
+                         fix="Broadcast them first.")
     return a.with_shape((*a.shape[:-1], b.shape[-1]))
 
 
-def _swap(x: Traced) -> Traced:
-    rank = x.type.rank
-    return x.transpose(perm=(*range(rank - 2), rank - 1, rank - 2))
+def _flip(x: Traced) -> Traced:
+    """The last two axes swapped."""
+    n = len(x.shape)
+    return x.transpose(perm=(*range(n - 2), n - 1, n - 2))
 
 
 def _matmul_vjp(ctx: RuleContext, g: Traced, a: Traced, b: Traced) -> list[Traced]:
-    return [g.matmul(_swap(b)), _swap(a).matmul(g)]
+    return [g.matmul(_flip(b)), _flip(a).matmul(g)]
 
 
-def _matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        return np.matmul(a, b)
-
-
-define("matmul", kind=Kind.CONTRACT, infer=_infer_matmul, reference=_matmul, vjp=_matmul_vjp)
+MATMUL = define("matmul", kind=Kind.CONTRACT, infer=_infer_matmul, reference=np.matmul, vjp=_matmul_vjp)

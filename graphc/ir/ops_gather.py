@@ -1,40 +1,44 @@
-"""Reads and additions at computed positions, running sums, one-hot rows."""
+"""Reads and sums at computed positions, running sums, one-hot rows.
+
+An index below 0 or past the end is an IndexRangeError on every target: no wrap, no clamp.
+What does not live here: parts with fixed limits (slice, ops_shape.py).
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from graphc.errors import DTypeError, IndexRangeError, ShapeError
+from graphc.ir.checks import ALL, NUMBERS, check_axis, check_dim, check_dtype, check_kind
 from graphc.ir.dims import Dim
 from graphc.ir.spec import Kind, define
 from graphc.ir.traced import RuleContext, Traced
 from graphc.ir.types import DType, TensorType
 
 
-def _check_indices(name: str, indices: TensorType) -> None:
+def _check_indices(op: str, indices: TensorType) -> None:
     if not indices.dtype.is_integer:
-        raise DTypeError(f"{name}: indices are integers", got=indices)
+        raise DTypeError(f"{op}: indices that are no integers", expected="an integer type", got=indices,
+                         fix="Cast them first.")
 
 
-def check_range(name: str, indices: np.ndarray, size: int) -> None:
-    """Raise IndexRangeError naming the first position outside 0..size-1 and its value."""
-    bad = (indices < 0) | (indices >= size)
-    if bad.any():
-        where = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise IndexRangeError(f"{name}: the index at position {where} is out of range", expected=f"0 <= index < {size}",
-                              got=int(indices[where]))
+def _in_range(op: str, indices: np.ndarray, size: int) -> np.ndarray:
+    """`indices` as they are. Raises IndexRangeError naming the first one outside [0, size)."""
+    outside = np.flatnonzero((indices < 0) | (indices >= size))
+    if outside.size:
+        raise IndexRangeError(f"{op}: index out of range", expected=f"0 <= index < {size}",
+                              got=int(indices.flat[outside[0]]))
+    return indices
 
 
-def _infer_gather(x: TensorType, indices: TensorType, axis: int) -> TensorType:
+def _infer_gather(x: TensorType, indices: TensorType, *, axis: int) -> TensorType:
     _check_indices("gather", indices)
-    if not 0 <= axis < x.rank:
-        raise ShapeError("gather: the axis lies outside the operand", expected=f"an axis of {x}", got=axis)
+    check_axis("gather", x, axis)
     return x.with_shape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1:]))
 
 
-def _gather(x: np.ndarray, indices: np.ndarray, axis: int) -> np.ndarray:
-    check_range("gather", indices, x.shape[axis])
-    return np.take(x, indices, axis)
+def _gather(x: np.ndarray, indices: np.ndarray, *, axis: int) -> np.ndarray:
+    return np.take(x, _in_range("gather", indices, x.shape[axis]), axis=axis)
 
 
 def _gather_vjp(ctx: RuleContext, g: Traced, x: Traced, indices: Traced) -> list[Traced | None]:
@@ -42,58 +46,69 @@ def _gather_vjp(ctx: RuleContext, g: Traced, x: Traced, indices: Traced) -> list
     return [g.gather_grad(indices, axis=axis, size=x.shape[axis]), None]
 
 
-define("gather", kind=Kind.GATHER, infer=_infer_gather, reference=_gather, vjp=_gather_vjp)
+GATHER = define("gather", kind=Kind.GATHER, infer=_infer_gather, reference=_gather, vjp=_gather_vjp)
 
 
-def _infer_gather_grad(g: TensorType, indices: TensorType, axis: int, size: Dim) -> TensorType:
+def _infer_gather_grad(g: TensorType, indices: TensorType, *, axis: int, size: Dim) -> TensorType:
+    check_kind("gather_grad", NUMBERS, g)
     _check_indices("gather_grad", indices)
-    if g.shape[axis:axis + indices.rank] != indices.shape:
-        raise ShapeError("gather_grad: the indices do not fit", expected=f"{indices.shape} at axis {axis}", got=g)
-    return g.with_shape((*g.shape[:axis], size, *g.shape[axis + indices.rank:]))
+    check_dim("gather_grad", size, "size")
+    end = axis + indices.rank
+    if not 0 <= axis <= end <= g.rank or g.shape[axis:end] != indices.shape:
+        raise ShapeError(f"gather_grad: axes {axis} to {end} of the first operand are those of the indices",
+                         expected=indices, got=g)
+    return g.with_shape((*g.shape[:axis], size, *g.shape[end:]))
 
 
-def _gather_grad(g: np.ndarray, indices: np.ndarray, axis: int, size: int) -> np.ndarray:
-    check_range("gather_grad", indices, size)
-    before, after = g.shape[:axis], g.shape[axis + indices.ndim:]
-    total = np.zeros((*before, size, *after), g.dtype)
-    flat = g.reshape((*before, indices.size, *after))
-    np.add.at(np.moveaxis(total, axis, 0), indices.ravel(), np.moveaxis(flat, axis, 0))
+def _gather_grad(g: np.ndarray, indices: np.ndarray, *, axis: int, size: int) -> np.ndarray:
+    """Zeros, to which every row of g is added at its index, in order."""
+    total = np.zeros((*g.shape[:axis], size, *g.shape[axis + indices.ndim:]), g.dtype)
+    rows = np.moveaxis(total, axis, 0)
+    moved = np.moveaxis(g, range(axis, axis + indices.ndim), range(indices.ndim))
+    np.add.at(rows, _in_range("gather_grad", indices, size), moved)
     return total
 
 
-define("gather_grad", kind=Kind.SCATTER, infer=_infer_gather_grad, reference=_gather_grad,
-       vjp=lambda ctx, g, x, indices: [g.gather(indices, axis=ctx.attrs["axis"]), None])
+def _gather_grad_vjp(ctx: RuleContext, g: Traced, rows: Traced, indices: Traced) -> list[Traced | None]:
+    return [g.gather(indices, axis=ctx.attrs["axis"]), None]
 
 
-def _infer_cumsum(x: TensorType, axis: int) -> TensorType:
-    if not 0 <= axis < x.rank:
-        raise ShapeError("cumsum: the axis lies outside the operand", expected=f"an axis of {x}", got=axis)
+GATHER_GRAD = define("gather_grad", kind=Kind.SCATTER, infer=_infer_gather_grad, reference=_gather_grad,
+                     vjp=_gather_grad_vjp)
+
+
+def _infer_cumsum(x: TensorType, *, axis: int) -> TensorType:
+    check_kind("cumsum", NUMBERS, x)
+    check_axis("cumsum", x, axis)
     return x
 
 
 def _cumsum_vjp(ctx: RuleContext, g: Traced, x: Traced) -> list[Traced]:
+    """The running sum from the other end."""
     axis = ctx.attrs["axis"]
     return [g.reverse(axes=(axis,)).cumsum(axis=axis).reverse(axes=(axis,))]
 
 
-define("cumsum", kind=Kind.LOOP, infer=_infer_cumsum, vjp=_cumsum_vjp,
-       reference=lambda x, axis: np.cumsum(x, axis, dtype=x.dtype))
+CUMSUM = define("cumsum", kind=Kind.LOOP, infer=_infer_cumsum, vjp=_cumsum_vjp,
+                reference=lambda x, *, axis: np.cumsum(x, axis=axis, dtype=x.dtype))
 
 
-def _infer_one_hot(indices: TensorType, depth: Dim, dtype: DType) -> TensorType:
+def _infer_one_hot(indices: TensorType, *, depth: Dim, dtype: DType) -> TensorType:
     _check_indices("one_hot", indices)
-    return TensorType(dtype, (*indices.shape, depth))
+    check_dim("one_hot", depth, "depth")
+    return TensorType(check_dtype("one_hot", dtype, ALL), (*indices.shape, depth))
 
 
-def _one_hot(indices: np.ndarray, depth: int, dtype: DType) -> np.ndarray:
-    return (indices[..., None] == np.arange(depth)).astype(dtype.numpy)
+def _one_hot(indices: np.ndarray, *, depth: int, dtype: DType) -> np.ndarray:
+    """1 where the last axis counts to the index, else 0; all zeros for an index outside [0, depth)."""
+    return (np.arange(depth) == indices[..., None]).astype(dtype.numpy)
 
 
 def _one_hot_body(ctx: RuleContext, indices: Traced) -> Traced:
-    shape = (*indices.shape, ctx.attrs["depth"])
-    wide = indices.broadcast(axes=tuple(range(indices.type.rank)), shape=shape)
-    column = ctx.emit("iota", axis=len(shape) - 1, shape=shape, dtype=indices.dtype)
-    return wide.equal(column).cast(dtype=ctx.attrs["dtype"])
+    rank, shape = len(indices.shape), (*indices.shape, ctx.attrs["depth"])
+    counted = ctx.emit("iota", axis=rank, shape=shape, dtype=indices.dtype)
+    hit = counted.equal(indices.broadcast(axes=tuple(range(rank)), shape=shape))
+    return hit if ctx.attrs["dtype"] == hit.dtype else hit.cast(dtype=ctx.attrs["dtype"])
 
 
-define("one_hot", kind=Kind.COMPOSITE, infer=_infer_one_hot, reference=_one_hot, body=_one_hot_body)
+ONE_HOT = define("one_hot", kind=Kind.COMPOSITE, infer=_infer_one_hot, reference=_one_hot, body=_one_hot_body)

@@ -1,4 +1,7 @@
-"""Values from nothing: constants, sizes, counters and counter-based random numbers."""
+"""Sources: constants, counters, sizes and random numbers. Elements depend on their position alone.
+
+What does not live here: the random number generator (random.py).
+"""
 
 from __future__ import annotations
 
@@ -7,86 +10,111 @@ from typing import Any
 
 import numpy as np
 
-from graphc.errors import DTypeError, ShapeError
+from graphc.errors import ArgumentError, DTypeError, ShapeError
 from graphc.ir import random
+from graphc.ir.checks import FLOATS, NUMBERS, check_axis, check_dim, check_dtype, check_number, check_shape
 from graphc.ir.dims import Dim, Shape
 from graphc.ir.spec import Array, Kind, define
 from graphc.ir.traced import RuleContext, Traced
 from graphc.ir.types import I64, U32, DType, TensorType, dtype_of
 
-define("full", kind=Kind.SOURCE, infer=lambda value, shape, dtype: TensorType(dtype, shape),
-       reference=lambda value, shape, dtype: np.full(shape, value, dtype.numpy))
-define("constant", kind=Kind.SOURCE, reference=lambda value: value.data,
-       infer=lambda value: TensorType(dtype_of(value.data.dtype), value.data.shape))
+SEED = TensorType(I64)
+KEY = TensorType(U32, (2,))
 
 
-def _infer_iota(axis: int, shape: Shape, dtype: DType) -> TensorType:
-    if not 0 <= axis < len(shape):
-        raise ShapeError("iota: the axis lies outside the shape", expected=f"0 <= axis < {len(shape)}", got=axis)
-    return TensorType(dtype, shape)
+def _infer_full(*, value: float, shape: Shape, dtype: DType) -> TensorType:
+    check_number("full", value, check_dtype("full", dtype))
+    return TensorType(dtype, check_shape("full", shape))
 
 
-def _iota(axis: int, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
-    column = np.arange(shape[axis]).astype(dtype.numpy).reshape([-1 if i == axis else 1 for i in range(len(shape))])
-    return np.broadcast_to(column, shape).copy()
+FULL = define("full", kind=Kind.SOURCE, infer=_infer_full,
+              reference=lambda *, value, shape, dtype: np.full(shape, value, dtype.numpy))
 
 
-define("iota", kind=Kind.SOURCE, infer=_infer_iota, reference=_iota)
-define("size", kind=Kind.SOURCE, infer=lambda dim, dtype: TensorType(dtype, ()),
-       reference=lambda dim, dtype: np.asarray(dim, dtype.numpy))
+def _infer_constant(*, value: Array) -> TensorType:
+    if not isinstance(value, Array):
+        raise DTypeError("constant: value is no Array", got=type(value).__name__, fix="Wrap the NumPy array.")
+    return TensorType(dtype_of(value.data.dtype), value.data.shape)
 
 
-def _infer_key(seed: TensorType, step: TensorType, stream: int) -> TensorType:
-    if seed != TensorType(I64) or step != TensorType(I64):
-        raise DTypeError("random_key: seed and step are i64 scalars", got=f"{seed}, {step}")
-    return TensorType(U32, (2,))
+CONSTANT = define("constant", kind=Kind.SOURCE, infer=_infer_constant, reference=lambda *, value: value.data)
 
 
-define("random_key", kind=Kind.SOURCE, infer=_infer_key,
-       reference=lambda seed, step, stream: random.key(int(seed), int(step), stream))
+def _infer_iota(*, axis: int, shape: Shape, dtype: DType) -> TensorType:
+    result = TensorType(check_dtype("iota", dtype, NUMBERS), check_shape("iota", shape))
+    check_axis("iota", result, axis)
+    return result
 
 
-def _check_key(name: str, key: TensorType) -> None:
-    if key != TensorType(U32, (2,)):
-        raise DTypeError(f"{name}: wrong key", expected="u32[2]", got=key)
+def _iota(*, axis: int, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
+    count = np.arange(shape[axis]).astype(dtype.numpy)
+    return np.broadcast_to(count.reshape([-1 if i == axis else 1 for i in range(len(shape))]), shape)
 
 
-def _infer_bits(key: TensorType, shape: Shape) -> TensorType:
-    _check_key("random_bits", key)
-    return TensorType(U32, shape)
+IOTA = define("iota", kind=Kind.SOURCE, infer=_infer_iota, reference=_iota)
 
 
-def _infer_random(key: TensorType, shape: Shape, dtype: DType) -> TensorType:
-    _check_key("random", key)
-    if not dtype.is_float:
-        raise DTypeError("random: numbers are floats", got=dtype)
-    return TensorType(dtype, shape)
+def _infer_size(*, dim: Dim, dtype: DType) -> TensorType:
+    check_dim("size", dim, "dim")
+    return TensorType(check_dtype("size", dtype, NUMBERS))
 
 
-def _no_gradient(ctx: RuleContext, g: Traced, key: Traced) -> list[Any]:
-    return [None]
+SIZE = define("size", kind=Kind.SOURCE, infer=_infer_size,
+              reference=lambda *, dim, dtype: np.asarray(dim, dtype.numpy))
+
+# ---- random numbers
 
 
-define("random_bits", kind=Kind.SOURCE, infer=_infer_bits, reference=random.bits)
-define("random_uniform", kind=Kind.SOURCE, infer=_infer_random, vjp=_no_gradient,
-       reference=lambda key, shape, dtype: random.uniform(key, shape).astype(dtype.numpy))
+def _expect(op: str, got: TensorType, wanted: TensorType, what: str) -> None:
+    if got.dtype != wanted.dtype:
+        raise DTypeError(f"{op}: the {what} has another element type", expected=wanted, got=got)
+    if got.shape != wanted.shape:
+        raise ShapeError(f"{op}: the {what} has another shape", expected=wanted, got=got)
 
 
-def _normal_body(ctx: RuleContext, key: Traced) -> Traced:
-    """Box and Muller, on two streams of uniform numbers: one lies in (0, 1]."""
-    shape, dtype = ctx.attrs["shape"], ctx.attrs["dtype"]
-    rank = len(shape)
-    both = ctx.emit("random_uniform", key, shape=(2, *shape), dtype=dtype)
-    u, v = (both.slice(starts=(i, *[0] * rank), limits=(i + 1, *shape), strides=(1,) * (rank + 1)).reshape(shape=shape)
-            for i in (0, 1))
-    return ((1 - u).log() * -2.0).sqrt() * (v * (2 * math.pi)).cos()
+def _infer_key(seed: TensorType, step: TensorType, *, stream: int) -> TensorType:
+    _expect("random_key", seed, SEED, "seed")
+    _expect("random_key", step, SEED, "step")
+    if not isinstance(stream, int) or not 0 <= stream <= random.MASK:
+        raise ArgumentError("random_key: not a stream", expected="an int in [0, 2**32)", got=repr(stream))
+    return KEY
 
 
-def _normal(key: np.ndarray, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
-    u, v = random.uniform(key, (2, *shape)).astype(dtype.numpy)
-    return (np.sqrt(np.log(1 - u) * dtype.numpy.type(-2)) * np.cos(v * dtype.numpy.type(2 * math.pi))).astype(dtype.numpy)
+def _random_key(seed: np.ndarray, step: np.ndarray, *, stream: int) -> np.ndarray:
+    return random.random_key(int(seed), int(step), stream)
 
 
-define("random_normal", kind=Kind.COMPOSITE, infer=_infer_random, reference=_normal, body=_normal_body,
-       vjp=_no_gradient)
-assert Array and Dim
+RANDOM_KEY = define("random_key", kind=Kind.SOURCE, infer=_infer_key, reference=_random_key)
+
+
+def _infer_bits(key: TensorType, *, shape: Shape) -> TensorType:
+    _expect("random_bits", key, KEY, "key")
+    return TensorType(U32, check_shape("random_bits", shape))
+
+
+RANDOM_BITS = define("random_bits", kind=Kind.SOURCE, infer=_infer_bits,
+                     reference=lambda key, *, shape: random.random_bits(key, shape))
+
+
+def _infer_drawn(op: str) -> Any:
+    def infer(key: TensorType, *, shape: Shape, dtype: DType) -> TensorType:
+        _expect(op, key, KEY, "key")
+        return TensorType(check_dtype(op, dtype, FLOATS), check_shape(op, shape))
+
+    return infer
+
+
+RANDOM_UNIFORM = define("random_uniform", kind=Kind.SOURCE, infer=_infer_drawn("random_uniform"),
+                        reference=lambda key, *, shape, dtype: random.random_uniform(key, shape, dtype.numpy))
+
+
+def _random_normal_body(ctx: RuleContext, key: Traced) -> Traced:
+    """Box and Muller's formula on two streams, as random.random_normal has it."""
+    first = key.random_uniform(**ctx.attrs)
+    second = (key + random.GOLDEN).random_uniform(**ctx.attrs)
+    return (second * (2 * math.pi)).cos() * ((1 - first).log() * -2).sqrt()
+
+
+RANDOM_NORMAL = define("random_normal", kind=Kind.COMPOSITE, infer=_infer_drawn("random_normal"),
+                       reference=lambda key, *, shape, dtype: random.random_normal(key, shape, dtype.numpy),
+                       body=_random_normal_body)

@@ -1,55 +1,73 @@
-"""Counter-based random numbers in NumPy: the meaning of random_key, random_bits, random_uniform.
+"""Counter-based random numbers in NumPy: this file is their meaning, the targets compute the same words.
 
-A key is Threefry-2x32 with 20 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) of the
-step and the stream under the seed. An element is two rounds of a 32-bit mixer of its index under the key.
+A key comes from (seed, step, stream) by the cipher threefry2x32 with 20 rounds (Salmon, Moraes, Dror,
+Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011); element e of a tensor of random words
+depends on the key and on e alone, so the number of threads, the batch size and a resumed run do not change it.
+
+What does not live here: the ops (ops_source.py), which seeds and streams layers use (the frontend).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-_ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
-_MASK = 0xFFFFFFFF
-GOLDEN = 0x9E3779B9
+GOLDEN = 0x9E3779B9  # 2**32 divided by the golden ratio
+PARITY = 0x1BD11BDA  # threefry's key parity constant for 32-bit words
+ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+MASK = 0xFFFFFFFF
 
 
 def threefry2x32(key: tuple[int, int], counter: tuple[int, int]) -> tuple[int, int]:
-    """Two 32-bit words from two 32-bit key words and two 32-bit counter words; 20 rounds."""
-    keys = (key[0], key[1], key[0] ^ key[1] ^ 0x1BD11BDA)
-    x, y = (counter[0] + keys[0]) & _MASK, (counter[1] + keys[1]) & _MASK
-    for i in range(20):
-        x = (x + y) & _MASK
-        r = _ROTATIONS[i % 8]
-        y = ((y << r | y >> (32 - r)) & _MASK) ^ x
-        if i % 4 == 3:
-            n = i // 4 + 1
-            x = (x + keys[n % 3]) & _MASK
-            y = (y + keys[(n + 1) % 3] + n) & _MASK
-    return x, y
+    """The two words that the cipher makes of the two words of `counter` under `key`."""
+    keys = (key[0], key[1], key[0] ^ key[1] ^ PARITY)
+    a, b = (counter[0] + keys[0]) & MASK, (counter[1] + keys[1]) & MASK
+    for group in range(5):
+        for rotation in ROTATIONS[group % 2]:
+            a = (a + b) & MASK
+            b = ((b << rotation) & MASK | b >> (32 - rotation)) ^ a
+        a = (a + keys[(group + 1) % 3]) & MASK
+        b = (b + keys[(group + 2) % 3] + group + 1) & MASK
+    return a, b
 
 
-def key(seed: int, step: int, stream: int) -> np.ndarray:
-    """u32[2] for one stream of one step."""
-    counter = (step ^ stream * GOLDEN) & _MASK, (step >> 32 ^ stream) & _MASK
-    return np.array(threefry2x32((seed & _MASK, seed >> 32 & _MASK), counter), np.uint32)
+def random_key(seed: int, step: int, stream: int) -> np.ndarray:
+    """The key u32[2] of one random op: seed and step are taken as 64-bit words, stream as a 32-bit word."""
+    counter = (step & MASK ^ (stream * GOLDEN) & MASK, (step >> 32) & MASK ^ stream & MASK)
+    return np.array(threefry2x32((seed & MASK, (seed >> 32) & MASK), counter), np.uint32)
 
 
 def mix32(x: np.ndarray) -> np.ndarray:
-    """A bijection of 32-bit words (u32 in, u32 out)."""
-    x = x ^ (x >> np.uint32(16))
-    x = x * np.uint32(0x7FEB352D)
-    x = x ^ (x >> np.uint32(15))
-    x = x * np.uint32(0x846CA68B)
-    return x ^ (x >> np.uint32(16))
+    """Words u32[...] mixed so that every bit depends on every other; a bijection.
+
+    The multipliers are those of C. Wellons' "lowbias32", found by search for the least bias.
+    """
+    x = (x ^ x >> np.uint32(16)) * np.uint32(0x7FEB352D)
+    x = (x ^ x >> np.uint32(15)) * np.uint32(0x846CA68B)
+    return x ^ x >> np.uint32(16)
 
 
-def bits(key: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """u32 of the given shape."""
-    index = np.arange(int(np.prod(shape, dtype=np.int64)), dtype=np.uint64)
-    low, high = (index & np.uint64(_MASK)).astype(np.uint32), (index >> np.uint64(32)).astype(np.uint32)
-    return mix32(mix32(low ^ key[0]) + key[1] + high * np.uint32(GOLDEN)).reshape(shape)
+def random_bits(key: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Words u32[shape]: element number e (row-major) depends on the key u32[2] and on e alone."""
+    element = np.arange(np.prod(shape, dtype=np.int64), dtype=np.uint64)
+    low, high = (element & np.uint64(MASK)).astype(np.uint32), (element >> np.uint64(32)).astype(np.uint32)
+    k0, k1 = key.astype(np.uint32).reshape(2, 1)
+    return mix32(mix32(low ^ k0) + k1 + high * np.uint32(GOLDEN)).reshape(shape)
 
 
-def uniform(key: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """f32 in [0, 1), 24 bits each."""
-    return (bits(key, shape) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+def random_uniform(key: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Numbers in [0, 1): the upper 24 bits of a word, times 2**-24; exact in float32."""
+    return (random_bits(key, shape) >> np.uint32(8)).astype(dtype) * dtype.type(2.0 ** -24)
+
+
+def second_key(key: np.ndarray) -> np.ndarray:
+    """The key of the second stream of words that one random op may draw."""
+    return key + np.uint32(GOLDEN)
+
+
+def random_normal(key: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Normally distributed numbers, mean 0 and variance 1; at most 5.8 in size.
+
+    G. Box and M. Muller, "A note on the generation of random normal deviates" (1958), the cosine half.
+    """
+    radius = np.sqrt(np.log(1 - random_uniform(key, shape, dtype)) * -2)
+    return np.cos(random_uniform(second_key(key), shape, dtype) * dtype.type(2 * np.pi)) * radius

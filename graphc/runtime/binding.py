@@ -82,7 +82,7 @@ class Binding:
                        for v, s in self._shapes.items()]
         self.views = [arena.view(offsets[v], self._shape(v), v.type.dtype.numpy) for v in owner.returned]
         self._held: list[np.ndarray] = []
-        self._walk = driver.prepare(self._table, self._status)
+        self._walk = driver.prepare(self._table, self._status, threads.pool_address())
 
     # ---- layout
 
@@ -200,7 +200,7 @@ class Binding:
             self._blocks[words] = result.ctypes.data
             advances += [(base + 8 * int(w), result.nbytes // steps) for w in words]
         try:
-            return driver.run_steps(self._table, self._status, steps, advances)
+            return driver.run_steps(self._table, self._status, steps, advances, threads.pool_address())
         finally:
             self._blocks[:] = saved
 

@@ -20,6 +20,7 @@ from graphc.errors import IndexRangeError
 from graphc.ir.evaluate import evaluate
 from graphc.ir.graph import Graph, Value
 from graphc.ir.program import Emitted, MemoryPlan
+from graphc.runtime import threads
 from graphc.runtime.binding import Arena, Binding, Launch
 from graphc.runtime.reference import StateBuffer
 from graphc.runtime.signature import Signature
@@ -48,6 +49,7 @@ class NativeExecutable:
         self._arena = Arena()
         self._bindings: dict[Any, Binding] = {}
         self._lock = threading.Lock()
+        threads.on_change(self)
 
     def __call__(self, *given: Any) -> list[np.ndarray]:
         with self._lock:
@@ -77,6 +79,11 @@ class NativeExecutable:
                          for a, s, n in zip(arrays, stepped, (shape[0] if shape else 0 for shape in shapes), strict=True)]
                 raise self._index_error(batch)
         return results
+
+    def forget_bindings(self) -> None:
+        """Bind anew at the next call: the number of threads has changed."""
+        with self._lock:
+            self._bindings.clear()
 
     def memory(self, **sizes: int) -> int:
         """Bytes of the arena that the plan needs for the given symbol sizes."""

@@ -34,24 +34,23 @@ def test_dot_over_an_unknown_middle_axis():
 
 
 @pytest.mark.parametrize(("left", "right", "axes", "rule", "last"), [
-    ((6, 3), (6, 3), 1, "bi,bi->b", (6, 1)), ((6, 3), (6, 3), None, None, None),
+    ((6, 3), (6, 3), 1, "bi,bi->b", (6, 1)),
     ((6, 4, 3), (6, 3, 5), None, "bij,bjk->bik", None), ((6, 4, 3), (6, 5, 3), 2, "bij,bkj->bik", None),
     ((6, 3, 4), (6, 3, 5), 1, "bji,bjk->bik", None), ((6, 4, 3), (6, 3), (2, 1), "bij,bj->bi", None),
     ((6, 3), (6, 4, 3), (1, 2), "bj,bij->bi", None), ((6, 3, 4), (6, 3), (1, 1), "bji,bj->bi", None),
     ((6, 2, 4, 3), (6, 2, 3, 5), None, "bhij,bhjk->bhik", None)])
 def test_batch_dot(left, right, axes, rule, last):
-    if rule is None:
-        pytest.importorskip("numpy")
-        a, b = RNG.normal(size=(3, 6)), RNG.normal(size=(6, 3))
-        x, y = K.placeholder((3, 6)), K.placeholder((6, 3))
-        found = K.function([x, y], [K.batch_dot(x, y)])([a, b])[0]
-        np.testing.assert_allclose(found, np.einsum("ij,ji->j", a.T, b.T)[:, None] if False else
-                                   (a.T * b).sum(0)[:, None], rtol=1e-4, atol=1e-5)
-        return
     a, b = RNG.normal(size=left), RNG.normal(size=right)
     wanted = np.einsum(rule, a, b)
     wanted = wanted.reshape(last) if last else wanted
     np.testing.assert_allclose(value(lambda x, y: K.batch_dot(x, y, axes), a, b), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_batch_dot_of_matrices_over_different_axes():
+    a, b = RNG.normal(size=(3, 6)), RNG.normal(size=(6, 3))
+    x, y = K.placeholder((3, 6)), K.placeholder((6, 3))
+    found = K.function([x, y], [K.batch_dot(x, y)])([a, b])[0]
+    np.testing.assert_allclose(found, np.einsum("ji,ij->j", a, b)[:, None], rtol=1e-4, atol=1e-5)
 
 
 def test_products_that_do_not_fit_name_both_shapes():
@@ -75,9 +74,7 @@ def test_products_that_do_not_fit_name_both_shapes():
 def test_bias_add(shape, bias, layout, placed):
     a, b = RNG.normal(size=shape), RNG.normal(size=bias)
     x, v = K.placeholder((None, *shape[1:])), K.variable(b)
-    spread = b.reshape(placed) if placed else np.moveaxis(b, -1, 0).reshape(shape[1:])
-    if placed is None and len(bias) == 2:
-        spread = b.reshape(3, 4) if False else np.moveaxis(b, -1, 0)
+    spread = b.reshape(placed or (bias[-1], *bias[:-1]))
     found = K.function([x], [K.bias_add(x, v, layout)])([a])[0]
     np.testing.assert_allclose(found, a + spread, rtol=1e-5, atol=1e-6)
 

@@ -65,6 +65,12 @@ def test_running_sums_and_products(axis):
     np.testing.assert_allclose(found, X.cumprod(axis), rtol=1e-5)
 
 
+def test_lists_of_tensors_are_stacked():
+    found = value(lambda t: K.sum([t, t * 2], axis=0))
+    np.testing.assert_allclose(found, 3 * X, rtol=1e-5)
+    assert value(lambda t: K.prod([K.shape(t)[0], K.shape(t)[1]])) == 12
+
+
 def test_logsumexp_does_not_overflow():
     found = value(lambda t: K.logsumexp(t, axis=-1), np.array([[1000.0, 1000.0], [-1000.0, -1001.0]]))
     np.testing.assert_allclose(found, [1000 + np.log(2), -1000 + np.log1p(np.exp(-1))], rtol=1e-6)

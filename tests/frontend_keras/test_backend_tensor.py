@@ -141,6 +141,12 @@ def test_a_fixed_batch_binds_the_batch_symbol_in_its_graph_only(x):
     assert call([x * 2], {x: X[:2]})[0].shape == (2, 4)
 
 
+def test_flattened_tensors_of_unknown_width_meet():
+    target, output = K.placeholder((None, None)), K.placeholder((None, 4))
+    overlap = K.sum(K.flatten(target) * K.flatten(output))
+    np.testing.assert_allclose(call([overlap], {target: X, output: Y})[0], np.sum(X * Y), rtol=1e-5)
+
+
 def test_sizes_that_contradict_each_other_are_refused():
     unknown = K.placeholder((None, None))
     three, four = unknown + K.constant(np.ones(3)), unknown + K.constant(np.ones(4))

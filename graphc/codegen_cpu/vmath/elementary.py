@@ -10,7 +10,8 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from graphc.codegen_cpu.vmath.lane import Lane, condition_on_floats, on_floats, on_numbers
+from graphc.codegen_cpu.vmath.functions import condition_on_floats, on_floats, on_numbers
+from graphc.codegen_cpu.vmath.lane import Lane
 
 
 @on_floats

@@ -4,7 +4,8 @@ What does not live here: the loops around them. The order depends on the code an
 kernel gives the same bits on every run; NaN and infinity pass through as in any order.
 """
 
-from graphc.codegen_cpu.vmath.lane import Lane, on_numbers
+from graphc.codegen_cpu.vmath.functions import on_numbers
+from graphc.codegen_cpu.vmath.lane import Lane
 
 
 @on_numbers

@@ -8,9 +8,10 @@ weighted minimax fits of our own, made as in exponential.py, of (log1p(f) - f + 
 
 import math
 
-from graphc.codegen_cpu.vmath.lane import SINGLE, Lane, on_floats
+from graphc.codegen_cpu.vmath.exponential import LN2
+from graphc.codegen_cpu.vmath.functions import on_floats
+from graphc.codegen_cpu.vmath.lane import SINGLE, Lane
 
-LN2 = {23: (0.6931471824645996, -1.9046542121259336e-09), 52: (0.6931471805599453, 2.3190468138462996e-17)}
 LOG1P_SINGLE = (0.3333345, -0.25000104, 0.1999082, -0.16646999, 0.14478321, -0.13163874, 0.104688875, -0.045112237)
 ATANH_DOUBLE = (0.666666666666666, 0.40000000000056557, 0.28571428555874673, 0.22222224289980344, 0.18181666313497483,
                 0.1539109655118178, 0.1317387120526606, 0.1384113432271368)
@@ -54,7 +55,7 @@ def _exponent(x: Lane) -> Lane:
 def _sum(power: Lane, f: Lane) -> Lane:
     """e*ln2 + log(1 + f); power = e * 2**mantissa."""
     unit = 2.0 ** -power.format.mantissa
-    high, low = (part * unit for part in LN2[power.format.mantissa])
+    high, low = (part * unit for part in LN2[power.format])
     return power.fma(high, f + power.fma(low, _log1p_less_f(f)))
 
 

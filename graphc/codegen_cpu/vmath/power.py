@@ -7,7 +7,8 @@ weighted minimax fits of our own, made as in exponential.py, of log2(1 + f)/f an
 
 import math
 
-from graphc.codegen_cpu.vmath.lane import DOUBLE, SINGLE, Lane, on_numbers, scale
+from graphc.codegen_cpu.vmath.functions import on_numbers
+from graphc.codegen_cpu.vmath.lane import DOUBLE, SINGLE, Lane, scale
 
 LOG2 = (1.4426950407474997, -0.7213475196241586, 0.4808984377975221, -0.3606739688307337, 0.28852959027325936,
         -0.24043415193474746, 0.2064542317753909, -0.1807959698243083, 0.15432625275956088, -0.13755185758152338,

@@ -5,7 +5,8 @@ What does not live here: any code; each topic has its module.
 
 # ruff: noqa: F401, I001  (a table of names)
 import graphc.ir
-from graphc.frontend_keras.backend.activations import elu, hard_sigmoid, relu, sigmoid, softmax, softplus, softsign, tanh
+from graphc.frontend_keras.backend.activations import (
+    elu, hard_sigmoid, relu, sigmoid, softmax, softplus, softsign, tanh)
 from graphc.frontend_keras.backend.config import (
     backend, cast_to_floatx, epsilon, floatx, image_data_format, image_dim_ordering, normalize_data_format,
     set_epsilon, set_floatx, set_image_data_format, set_image_dim_ordering, set_target, target, write_default_config)
@@ -17,14 +18,15 @@ from graphc.frontend_keras.backend.function import Function, function
 from graphc.frontend_keras.backend.gradients import gradients, stop_gradient
 from graphc.frontend_keras.backend.later import (
     NotBuiltError, conv1d, conv2d, conv2d_transpose, conv3d, conv3d_transpose, ctc_batch_cost, ctc_decode,
-    ctc_label_dense_to_sparse, depthwise_conv2d, foldl, foldr, local_conv1d, local_conv2d, map_fn, pool2d, pool3d, rnn,
-    separable_conv1d, separable_conv2d)
+    ctc_label_dense_to_sparse, depthwise_conv2d, foldl, foldr, get_session, local_conv1d, local_conv2d,
+    manual_variable_initialization, map_fn, pool2d, pool3d, rnn, separable_conv1d, separable_conv2d, set_session)
 from graphc.frontend_keras.backend.leaves import Placeholder
 from graphc.frontend_keras.backend.losses import (
     binary_crossentropy, categorical_crossentropy, in_top_k, l2_normalize, sparse_categorical_crossentropy)
 from graphc.frontend_keras.backend.naming import get_uid, name_scope, origin, reset_uids
 from graphc.frontend_keras.backend.normalization import batch_normalization, normalize_batch_in_training
-from graphc.frontend_keras.backend.phase import in_test_phase, in_train_phase, learning_phase, set_learning_phase, switch
+from graphc.frontend_keras.backend.phase import (
+    in_test_phase, in_train_phase, learning_phase, set_learning_phase, switch)
 from graphc.frontend_keras.backend.random import (
     dropout, random_binomial, random_normal, random_normal_variable, random_uniform, random_uniform_variable,
     truncated_normal)

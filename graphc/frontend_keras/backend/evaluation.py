@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from graphc.ir.evaluate import evaluate
 
 from graphc.frontend_keras.backend.leaves import State
 from graphc.frontend_keras.backend.lowering import lower
 from graphc.frontend_keras.backend.tensor import Tensor
+from graphc.ir.evaluate import evaluate
 
 
 def values_of(tensors: Sequence[Tensor], step: int = 0) -> list[np.ndarray]:
@@ -27,4 +27,4 @@ def values_of(tensors: Sequence[Tensor], step: int = 0) -> list[np.ndarray]:
 
 
 def _feed(state: State, step: int) -> np.ndarray:
-    return np.full(state.dims, step, state.dtype) if state.increment else state.array
+    return np.full_like(state.array, step) if state.increment else state.array

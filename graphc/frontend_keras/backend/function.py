@@ -34,8 +34,10 @@ class Function:
         for what, given in (("inputs` to", inputs), ("outputs` of", outputs), ("updates` in", updates or [])):
             if not isinstance(given, (list, tuple)):
                 raise TypeError(f"`{what} a TensorFlow backend function should be a list or tuple.")
-        self.inputs, self.outputs = list(inputs), [as_tensor(x) for x in outputs]
+        self.inputs, self.outputs = [_checked(x) for x in inputs], [as_tensor(x) for x in outputs]
         self.assignments = dict(pair for u in updates or [] for pair in _assignments(u))
+        for fed in self.assignments.keys() & set(self.inputs):
+            raise ArgumentError("a variable cannot be fed and updated by the same function", where=fed.name)
         self.name, self.givens = name or "function", dict(givens or {})
         self._lock = threading.Lock()
         self._executable: Executable | None = None
@@ -74,7 +76,6 @@ class Function:
         stored.update((s, _advanced(lowered, s)) for s in lowered.states if s.increment and s not in stored)
         shown = [lowered.values[t] for t in (*self.outputs, *lowered.printed)]
         places = {state: len(self.inputs) + i for i, state in enumerate(lowered.states)}
-        places |= {t: i for i, t in enumerate(self.inputs) if t in stored}
         donations = [(len(shown) + i, places[state]) for i, state in enumerate(stored)]
         return lowered.builder.graph([*shown, *stored.values()], self.name, donations), lowered.states
 
@@ -97,6 +98,13 @@ class Function:
             return results
 
         return call
+
+
+def _checked(x: Any) -> Tensor:
+    if not isinstance(x, Tensor):
+        raise ArgumentError("an input of K.function must be a tensor", got=repr(x),
+                            fix="A learning phase fixed by K.set_learning_phase is a number and cannot be fed.")
+    return x
 
 
 def _assignments(given: Any) -> tuple[tuple[State, Tensor], ...]:

@@ -21,8 +21,7 @@ def gradients(loss: Tensor | Sequence[Tensor], variables: Tensor | Sequence[Tens
     Several losses, and the elements of a loss that is not a scalar, are summed. Raises NotDifferentiableError
     where a path crosses an op without a gradient.
     """
-    losses = list(loss) if isinstance(loss, (list, tuple)) else [loss]
-    wanted = list(variables) if isinstance(variables, (list, tuple)) else [variables]
+    losses, wanted = _listed(loss), _listed(variables)
     reached = walk(losses)
     lowered = lower([*losses, *wanted], [t for t in walk([*losses, *wanted]) if isinstance(t, Placeholder)])
     builder = lowered.builder
@@ -33,7 +32,7 @@ def gradients(loss: Tensor | Sequence[Tensor], variables: Tensor | Sequence[Tens
     ends = [lowered.values[t] for t in losses]
     found = autodiff.gradients(builder, forward, ends, [builder.full_like(1, v) for v in ends],
                                [lowered.values[t] for t in wanted])
-    for op in builder.ops[len(forward):]:
+    for op in builder.ops:
         _lift(op, tensors)
     equations = tuple(e for t in reached if isinstance(t, Alias) for e in t.equations)
     return [None if v is None else _bound(tensors[v], equations) for v in found]
@@ -42,7 +41,11 @@ def gradients(loss: Tensor | Sequence[Tensor], variables: Tensor | Sequence[Tens
 def _lift(op: Op, tensors: dict[Value, Tensor]) -> None:
     operands = tuple(tensors[v] for v in op.operands)
     for result in op.results:
-        tensors[result] = Tensor(result, op, operands)
+        tensors.setdefault(result, Tensor(result, op, operands))
+
+
+def _listed(tensors: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
 
 
 def _bound(gradient: Tensor, equations: tuple[Equation, ...]) -> Tensor:
@@ -51,6 +54,6 @@ def _bound(gradient: Tensor, equations: tuple[Equation, ...]) -> Tensor:
 
 def stop_gradient(variables: Tensor | Sequence[Tensor]) -> Tensor | list[Tensor]:
     """The same values, held constant by K.gradients."""
-    if isinstance(variables, (list, tuple)):
-        return [apply_op("stop_gradient", v) for v in variables]
-    return apply_op("stop_gradient", variables)
+    if isinstance(variables, Tensor):
+        return apply_op("stop_gradient", variables)
+    return [apply_op("stop_gradient", v) for v in variables]

@@ -21,7 +21,11 @@ from graphc.ir.dims import Dim
 def index(x: Tensor, key: Any) -> Tensor:
     """`x[key]` by NumPy's basic indexing. Raises ShapeError for too many or unsupported indices."""
     items = _full_key(x, key if isinstance(key, tuple) else (key,))
-    bounds, backwards, kept, computed, axis = [], [], [], [], 0
+    bounds: list[tuple[Dim, Dim, int]] = []
+    backwards: list[int] = []
+    kept: list[Dim] = []
+    computed: list[tuple[int, Tensor]] = []
+    axis = 0
     for item in items:
         if item is None:
             kept.append(1)
@@ -111,4 +115,4 @@ def _gathered(x: Tensor, items: list[Any], computed: list[tuple[int, Tensor]]) -
     return index(x, tuple(rest))
 
 
-Tensor.__getitem__ = index  # type: ignore[method-assign, assignment]  # here, so that imports go one way
+Tensor.__getitem__ = index  # here, so that imports go one way

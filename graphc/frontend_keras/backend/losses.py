@@ -14,13 +14,15 @@ from graphc.frontend_keras.backend.activations import choose, folded
 from graphc.frontend_keras.backend.config import epsilon
 from graphc.frontend_keras.backend.elementwise import clip
 from graphc.frontend_keras.backend.naming import current_origin
-from graphc.frontend_keras.backend.reductions import Axis, max, sum, with_axes
+from graphc.frontend_keras.backend.reductions import Axis, max, sum
 from graphc.frontend_keras.backend.shaping import permute_dimensions
+from graphc.frontend_keras.backend.symbols import static_shape
 from graphc.frontend_keras.backend.tensor import (
     Tensor,
     apply_op,
     as_tensor,
-    broadcast_to,
+    assume,
+    binary,
     broadcast_together,
     cast,
     full,
@@ -28,6 +30,7 @@ from graphc.frontend_keras.backend.tensor import (
     meet,
     reshape_to,
 )
+from graphc.ir.dims import Shape, size_of
 from graphc.ir.types import BOOL
 
 
@@ -56,35 +59,34 @@ def sparse_categorical_crossentropy(target: Tensor, output: Tensor, from_logits:
     if axis != output.rank - 1:
         output = permute_dimensions(output, [*range(axis), *range(axis + 1, output.rank), axis])
     logits = output if from_logits else apply_op("log", _clipped(output))
-    rows = logits.dims[:-1]
-    classes = reshape_to(cast(as_tensor(target, "int64"), "int64"), _target_dims(target, output))
-    chosen = _at_class(logits, classes)
-    return reshape_to(apply_op("logsumexp", logits, axes=(logits.rank - 1,)) - chosen, rows)
+    chosen = _at_class(logits, _classes(target, logits.dims[:-1]))
+    return apply_op("logsumexp", logits, axes=(logits.rank - 1,)) - chosen
 
 
-def _target_dims(target: Tensor, output: Tensor) -> tuple:
-    rows = output.dims[:-1]
-    if as_tensor(target).type.size == output.type.with_shape(rows).size:
-        return rows
-    dims = [d for d in target.dims]
-    while len(dims) > len(rows) and dims[-1] == 1:
-        dims.pop()
-    if len(dims) != len(rows):
-        dims = dims[:len(rows)]
-    return tuple(meet(a, b, "class numbers do not fit the output, shapes", target, output)
-                 for a, b in zip(dims, rows, strict=True))
+def _classes(target: Tensor, rows: Shape) -> Tensor:
+    """Class numbers, int64, with one axis for each of `rows`; a target with one axis more has size 1 there."""
+    classes = cast(as_tensor(target, "int64"), "int64")
+    if classes.type.size == size_of(rows):
+        return reshape_to(classes, rows)
+    wanted = (*rows, 1) if classes.rank == len(rows) + 1 else rows
+    if classes.rank != len(wanted):
+        raise ShapeError(f"class numbers of shape {tuple(classes.shape)} do not fit", where=current_origin(),
+                         expected=(*static_shape(rows), 1))
+    met = tuple(meet(a, b, f"class numbers for rows {static_shape(rows)} have the shape", classes)
+                for a, b in zip(classes.dims, wanted, strict=True))
+    return reshape_to(assume(classes, met), met[:len(rows)])
 
 
 def _at_class(x: Tensor, classes: Tensor) -> Tensor:
     """The element of each row of `x` that `classes` names."""
-    return sum(choose(_is_class(x, classes), x, full_like(0, x)), -1)
+    named, x = broadcast_together(_is_class(x, classes), x)
+    return sum(choose(named, x, full_like(0, x)), -1)
 
 
 def _is_class(x: Tensor, classes: Tensor) -> Tensor:
     """True where the position on the last axis of `x` is the one that `classes` names."""
-    counted = apply_op("iota", axis=x.rank - 1, shape=x.dims, dtype=classes.type.dtype)
-    named = apply_op("broadcast", classes, axes=tuple(range(x.rank - 1)), shape=x.dims)
-    return apply_op("equal", counted, named)
+    counted = apply_op("iota", axis=0, shape=x.dims[-1:], dtype=classes.type.dtype)
+    return binary("equal", counted, reshape_to(classes, (*classes.dims, 1)))
 
 
 def binary_crossentropy(target: Tensor, output: Tensor, from_logits: bool = False) -> Tensor:
@@ -122,9 +124,9 @@ def l2_normalize(x: Tensor, axis: Axis = None) -> Tensor:
 
 def in_top_k(predictions: Tensor, targets: Tensor, k: int) -> Tensor:
     """For each row, whether fewer than `k` predictions exceed that of the target; False where it is not finite."""
-    picked = _is_class(predictions, targets)
-    own = max(choose(picked, predictions, full_like(-np.inf, predictions)), -1)
-    spread = broadcast_to(with_axes(own, predictions, (predictions.rank - 1,)), predictions.dims)
-    exceeding = sum(cast(predictions > spread, "int32"), -1)
+    picked, predictions = broadcast_together(_is_class(predictions, targets), predictions)
+    own = max(choose(picked, predictions, full_like(-np.inf, predictions)), -1, keepdims=True)
+    exceeding = sum(cast(predictions > own, "int32"), -1)
+    own = reshape_to(own, own.dims[:-1])
     finite = apply_op("isfinite", own)
     return apply_op("select", finite, exceeding < k, full(False, own.dims, BOOL))

@@ -9,7 +9,7 @@ What does not live here: gradients (gradients.py), calling (function.py), values
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,9 +77,9 @@ class Scope:
         return None
 
 
-def walk(outputs: Sequence[Tensor], scope: Scope | None = None) -> list[Tensor]:
-    """All tensors that `outputs` need, each after those it needs itself."""
-    scope = scope or Scope()
+def walk(outputs: Sequence[Tensor], sources: Callable[[Tensor], tuple[Tensor, ...]] | None = None) -> list[Tensor]:
+    """All tensors that `outputs` need, each after its own sources, which are its operands by default."""
+    sources = sources or _operands
     order: list[Tensor] = []
     seen: set[Tensor] = set()
     pending: list[tuple[Tensor, bool]] = [(t, False) for t in reversed(outputs)]
@@ -90,8 +90,12 @@ def walk(outputs: Sequence[Tensor], scope: Scope | None = None) -> list[Tensor]:
         elif t not in seen:
             seen.add(t)
             pending.append((t, True))
-            pending.extend((s, False) for s in reversed(scope.sources(t)) if s not in seen)
+            pending.extend((s, False) for s in reversed(sources(t)) if s not in seen)
     return order
+
+
+def _operands(t: Tensor) -> tuple[Tensor, ...]:
+    return t.operands
 
 
 def lower(outputs: Sequence[Tensor], inputs: Sequence[Tensor] = (),
@@ -102,7 +106,7 @@ def lower(outputs: Sequence[Tensor], inputs: Sequence[Tensor] = (),
     ShapeError where sizes that must be equal are not.
     """
     scope = Scope(inputs, givens)
-    order = walk(outputs, scope)
+    order = walk(outputs, scope.sources)
     sizes = solve(e for t in order if isinstance(t, Alias) and t not in scope.inputs for e in t.equations)
     lowered = Lowered(Builder(), sizes=sizes)
     for t in inputs:

@@ -20,26 +20,21 @@ def normalize_batch_in_training(x: Tensor, gamma: Tensor | None, beta: Tensor | 
     axes = normal_axes(reduction_axes, x)
     center = mean(x, axes)
     spread = mean(apply_op("square", x - with_axes(center, x, axes)), axes)
-    fitted = [None if t is None else _along(t, x, axes) for t in (center, spread, beta, gamma)]
-    return batch_normalization(x, *fitted, epsilon=epsilon), center, spread  # type: ignore[arg-type]
-
-
-def _along(t: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """`t`, one number per kept element of `x`, with axes of size 1 where `x` was reduced."""
-    return reshape_to(t, tuple(1 if i in axes else d for i, d in enumerate(x.dims)))
+    beta, gamma = (None if t is None else with_axes(t, x, axes) for t in (beta, gamma))
+    normed = batch_normalization(x, with_axes(center, x, axes), with_axes(spread, x, axes), beta, gamma, -1, epsilon)
+    return normed, center, spread
 
 
 def batch_normalization(x: Tensor, mean: Tensor, var: Tensor, beta: Tensor | None, gamma: Tensor | None,
                         axis: int = -1, epsilon: float = 1e-3) -> Tensor:
     """(x - mean) * gamma / sqrt(var + epsilon) + beta; vectors lie along `axis`, others broadcast as they are."""
-    mean, var, beta, gamma = (_on_axis(t, x, axis) for t in (mean, var, beta, gamma))  # type: ignore[assignment]
-    scale = apply_op("rsqrt", var + epsilon)
-    scale = scale if gamma is None else scale * gamma
-    shift = -mean * scale if beta is None else beta - mean * scale
-    return x * scale + shift
+    scale = apply_op("rsqrt", _on_axis(var, x, axis) + epsilon)
+    scale = scale if gamma is None else scale * _on_axis(gamma, x, axis)
+    shift = -_on_axis(mean, x, axis) * scale
+    return x * scale + (shift if beta is None else shift + _on_axis(beta, x, axis))
 
 
-def _on_axis(t: Tensor | None, x: Tensor, axis: int) -> Tensor | None:
-    if t is None or t.rank != 1 or x.rank == 1 or axis % x.rank == x.rank - 1:
+def _on_axis(t: Tensor, x: Tensor, axis: int) -> Tensor:
+    if t.rank != 1 or x.rank == 1 or axis % x.rank == x.rank - 1:
         return t
     return reshape_to(t, (*t.dims, *(1,) * (x.rank - 1 - axis % x.rank)))

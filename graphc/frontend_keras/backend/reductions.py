@@ -28,7 +28,7 @@ def normal_axes(axis: Axis, x: Tensor) -> tuple[int, ...]:
     """Axes sorted and counted from the front; None is all of them."""
     if axis is None:
         return tuple(range(x.rank))
-    axes = axis if isinstance(axis, (list, tuple, range)) else [axis]
+    axes = axis if isinstance(axis, Sequence) else [axis]
     return tuple(sorted({normal_axis(int(a), x) for a in axes}))
 
 

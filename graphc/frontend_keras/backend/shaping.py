@@ -17,7 +17,7 @@ from graphc.frontend_keras.backend.naming import current_origin
 from graphc.frontend_keras.backend.reductions import normal_axes, normal_axis
 from graphc.frontend_keras.backend.sizes import dim_of, dims_of
 from graphc.frontend_keras.backend.symbols import unify
-from graphc.frontend_keras.backend.tensor import Tensor, apply_op, as_tensor, assume, meet, reshape_to
+from graphc.frontend_keras.backend.tensor import Tensor, alike, apply_op, as_tensor, assume, meet, reshape_to
 from graphc.ir.dims import Dim, exact_div, size_of
 from graphc.ir.spec import Array
 from graphc.ir.types import dtype_of
@@ -124,7 +124,7 @@ def tile(x: Tensor, n: Any) -> Tensor:
 
 def concatenate(tensors: Sequence[Tensor], axis: int = -1) -> Tensor:
     """All tensors in a row along `axis`; their other sizes are equal."""
-    parts = [as_tensor(t) for t in tensors]
+    parts = alike(tensors)
     at = normal_axis(axis, parts[0])
     if any(t.rank != parts[0].rank for t in parts):
         raise ShapeError("concatenate needs tensors of one rank", where=current_origin(),
@@ -139,7 +139,7 @@ def concatenate(tensors: Sequence[Tensor], axis: int = -1) -> Tensor:
 
 def stack(x: Sequence[Tensor], axis: int = 0) -> Tensor:
     """All tensors along a new axis `axis`."""
-    parts = [as_tensor(t) for t in x]
+    parts = alike(x)
     at = normal_axis(axis, parts[0], extra=1)
     return concatenate([expand_dims(t, at) for t in parts], at)
 

@@ -81,7 +81,8 @@ def known_values(t: Tensor) -> np.ndarray | None:
         elif node.op is None or node.op.name not in _FOLLOWED or any(v is None for v in operands):
             known[node] = None
         else:
-            known[node] = _FOLLOWED[node.op.name](*operands, **node.op.kwargs)
+            found = _FOLLOWED[node.op.name](*operands, **node.op.kwargs)
+            known[node] = None if found is None else _object(found, np.shape(found))
     return known[t]
 
 
@@ -95,17 +96,17 @@ def _slice(x: np.ndarray, starts: Shape, limits: Shape, strides: Shape) -> np.nd
     return x[tuple(slice(a, b, s) for a, b, s in zip(starts, limits, strides, strict=True))]
 
 
-def _broadcast(x: np.ndarray, axes: tuple[int, ...], shape: Shape) -> np.ndarray:
+def _broadcast(x: np.ndarray, axes: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
     spread = [x.shape[axes.index(a)] if a in axes else 1 for a in range(len(shape))]
     return np.broadcast_to(x.reshape(spread), shape)
 
 
-def _product(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray | None:
-    return _object(prod(x.reshape(-1).tolist(), start=1)) if len(axes) == x.ndim else None
+def _product(x: np.ndarray, axes: tuple[int, ...]) -> Dim | None:
+    return prod(x.reshape(-1).tolist(), start=1) if len(axes) == x.ndim else None
 
 
-_FOLLOWED: dict[str, Callable[..., np.ndarray | None]] = {
-    "size": lambda dim, dtype: _object(dim),
+_FOLLOWED: dict[str, Callable[..., Any]] = {
+    "size": lambda dim, dtype: dim,
     "full": lambda value, shape, dtype: _object(value, shape),
     "constant": lambda value: value.data.astype(object),
     "cast": lambda x, dtype: x if dtype.is_integer else None,

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from itertools import count
 
 from graphc.errors import ShapeError
-from graphc.ir.dims import Dim, Shape, Symbol, SymExpr, bind, symbol, symbols
+from graphc.ir.dims import Dim, Shape, Symbol, SymExpr, bind, exact_div, symbol, symbols
 
 BATCH = symbol("B")
 Equation = tuple[Dim, Dim]
@@ -74,7 +74,7 @@ def solve(equations: Iterable[Equation]) -> dict[str, Dim]:
 
 def _solve_one(a: Dim, b: Dim) -> tuple[str, Dim] | None:
     """One symbol of `a = b` and what it is; fresh symbols are given up before the batch symbol."""
-    difference = a - b
+    difference = _without_common_factors(a - b)
     if not isinstance(difference, SymExpr):
         return None
     candidates = [(atoms[0].name, factor) for atoms, factor in difference.terms
@@ -86,6 +86,15 @@ def _solve_one(a: Dim, b: Dim) -> tuple[str, Dim] | None:
             continue
         return name, size
     return None
+
+
+def _without_common_factors(dim: Dim) -> Dim:
+    """`dim` over every symbol that all of its terms share: B*D - B is zero when D - 1 is, for B may be anything."""
+    terms = dim.terms if isinstance(dim, SymExpr) else ()
+    for atom in terms[0][0] if terms else ():
+        shared = exact_div(dim, SymExpr((((atom,), 1),)))
+        dim = dim if shared is None else shared
+    return dim
 
 
 def _divided(dim: Dim, divisor: int) -> Dim | None:

@@ -10,7 +10,7 @@ functions of K (elementwise.py and its neighbours), making graphs of tensors (lo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -42,11 +42,15 @@ class Tensor:
     value     its type, and its identity inside graphs
     op        the op that makes it; None for placeholders, variables and aliases
     operands  the tensors that op reads; an alias has the one it stands for
+
+    Layers note what they know as `_keras_history`, `_keras_shape` and `_uses_learning_phase`.
     """
 
     __array_ufunc__ = None
     _uses_learning_phase = False
-    __getitem__: Callable[[Any], Tensor]
+    _shape_set: tuple[int | None, ...] | None = None
+    evaluations = 0
+    __getitem__: ClassVar[Callable[[Tensor, Any], Tensor]]
 
     def __init__(self, value: Value, op: Op | None = None, operands: tuple[Tensor, ...] = ()):
         self.value, self.op, self.operands = value, op, operands
@@ -73,11 +77,11 @@ class Tensor:
 
     @property
     def _keras_shape(self) -> tuple[int | None, ...]:
-        return self.__dict__.get("keras_shape", static_shape(self.dims))
+        return static_shape(self.dims) if self._shape_set is None else self._shape_set
 
     @_keras_shape.setter
     def _keras_shape(self, shape: Sequence[int | None]) -> None:
-        self.__dict__["keras_shape"] = tuple(shape)
+        self._shape_set = tuple(shape)
 
     @property
     def dtype(self) -> str:
@@ -200,9 +204,14 @@ def apply_op_many(name: str, *operands: Tensor, **attrs: Any) -> tuple[Tensor, .
 
 
 def as_tensor(x: Any, dtype: str | DType | None = None) -> Tensor:
-    """`x` as a tensor: a tensor stays as it is, numbers and arrays become constants of `dtype` (default floatx)."""
+    """`x` as a tensor: a tensor stays as it is, numbers and arrays become constants of `dtype` (default floatx).
+
+    A list with tensors in it is stacked along a new axis 0.
+    """
     if isinstance(x, Tensor):
         return x
+    if isinstance(x, (list, tuple)) and any(isinstance(item, Tensor) for item in x):
+        return _stacked(alike(x))
     wanted = dtype_of(dtype or floatx())
     array = np.asarray(x)
     if array.dtype.kind not in "biuf":
@@ -213,6 +222,17 @@ def as_tensor(x: Any, dtype: str | DType | None = None) -> Tensor:
     if array.ndim == 0:
         return full(array.item(), (), wanted)
     return apply_op("constant", value=Array(np.array(array, dtype=wanted.numpy, order="C")))
+
+
+def alike(items: Sequence[Any]) -> list[Tensor]:
+    """The items as tensors; numbers and arrays take the element type of the first tensor among them."""
+    dtype = next((t.dtype for t in items if isinstance(t, Tensor)), None)
+    return [as_tensor(t, dtype) for t in items]
+
+
+def _stacked(items: list[Tensor]) -> Tensor:
+    rows = [reshape_to(t, (1, *t.dims)) for t in broadcast_together(*items)]
+    return rows[0] if len(rows) == 1 else apply_op("concatenate", *rows, axis=0)
 
 
 def full(value: Any, shape: Shape, dtype: str | DType) -> Tensor:

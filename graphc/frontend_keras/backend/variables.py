@@ -43,7 +43,7 @@ class Variable(State):
             first = self.initializer
             if isinstance(first, Tensor):
                 first = values_of([first])[0]
-            self._array = np.require(first, self.dtype, ["C", "W", "O"]).reshape(tuple(self.shape))
+            self._array = np.require(first, self.dtype, ["C", "W", "O"]).reshape(_initial_shape(self.initializer))
         return self._array
 
     def assign(self, value: Any) -> None:
@@ -163,11 +163,14 @@ def identity(x: Tensor, name: str | None = None) -> Tensor:
 
 
 def print_tensor(x: Tensor, message: str = "") -> Tensor:
-    """`x`; each call of a function that computes it prints `message` and the value to stderr."""
+    """`x`; each call of a function that computes it prints `message` and the value to stderr.
+
+    Steps that run natively one after the other (Function.run_steps) print nothing.
+    """
     return Alias(x, message=message)
 
 
-def update(x: Variable, new_x: Any) -> Update:
+def update(x: State, new_x: Any) -> Update:
     """The variable `x` shall become `new_x`, of the same shape and type."""
     new = as_tensor(new_x, x.dtype)
     if new.type.dtype != x.type.dtype:
@@ -217,6 +220,5 @@ def eval(x: Tensor) -> Any:
     """The value of a tensor that depends on no placeholder; random tensors draw anew each time."""
     if isinstance(x, State):
         return np.array(x.array)[()]
-    step = x.__dict__.get("evaluations", 0)
-    x.__dict__["evaluations"] = step + 1
-    return np.array(values_of([x], step)[0])[()]
+    x.evaluations += 1
+    return np.array(values_of([x], x.evaluations - 1)[0])[()]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -126,7 +128,7 @@ class Optimizer:
 
 def _norm_scale(grads: Sequence[Any], limit: float) -> Any:
     """limit / norm when the L2 norm of all gradients together reaches the limit, else 1 (also for NaN)."""
-    norm = K.sqrt(sum(K.sum(K.square(grad)) for grad in grads))
+    norm = K.sqrt(reduce(add, [K.sum(K.square(grad)) for grad in grads]))
     return K.switch(K.greater_equal(norm, limit), limit / norm, K.ones_like(norm))
 
 
@@ -183,7 +185,7 @@ class BuiltIn(Optimizer):
         return {name: float(K.get_value(getattr(self, name))) for name in names}
 
 
-def slots(params: Sequence[Any], value: float = 0.0) -> list[Variable]:
+def slots(params: Sequence[Any], value: float = 0.0) -> list[Any]:
     """One variable for each parameter, of its shape and type, filled with `value`."""
     if not value:
         return [K.zeros(K.int_shape(param), dtype=K.dtype(param)) for param in params]

@@ -44,7 +44,7 @@ class SGD(BuiltIn):
     def _pairs(self, weights: list[np.ndarray]) -> list[tuple[Variable, np.ndarray]]:
         """tf_keras saves no velocities when there is no momentum."""
         if len(weights) == 1 and not float(K.get_value(self.momentum)):
-            weights = weights + [np.zeros(K.int_shape(moment)) for moment in self.weights[1:]]
+            weights = weights + [np.zeros_like(K.get_value(moment)) for moment in self.weights[1:]]
         return super()._pairs(weights)
 
     def get_config(self) -> dict[str, Any]:

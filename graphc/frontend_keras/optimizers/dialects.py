@@ -19,7 +19,7 @@ _NEUTRAL = MappingProxyType({
     "weight_decay": (0, None), "use_ema": (False,), "loss_scale_factor": (None,),
     "gradient_accumulation_steps": (None,)})
 _HARMLESS = ("name", "jit_compile", "is_legacy_optimizer", "ema_momentum", "ema_overwrite_frequency")
-_EPSILON_INSIDE = ("RMSprop", "Adagrad")
+_EPSILON_INSIDE = ("RMSprop", "Adagrad")  # of Keras 3 and of the tf_keras optimizers that know use_ema
 
 
 def translated(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,6 +40,9 @@ def translated(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
     _rename(cls, found)
     optional = {key: found.pop(key) for key in list(found) if not has_arg(cls, key) and key in (*_NEUTRAL, *_HARMLESS)}
     known_keys(cls.__name__, {key: value for key, value in optional.items() if key not in _HARMLESS}, (), _NEUTRAL)
+    if cls.__name__ in _EPSILON_INSIDE and "use_ema" in optional:
+        warnings.warn(f"{cls.__name__}: the optimizer in this file adds epsilon inside the square root; it is added "
+                      "outside here, as in Keras 2.2.4, so training goes on slightly differently", stacklevel=4)
     return found
 
 
@@ -50,8 +53,5 @@ def _rename(cls: type, found: dict[str, Any]) -> None:
     found.update((key, value) for key, value in clipping.items() if value is not None)
     if cls.__name__ == "Nadam" and "schedule_decay" not in found:
         found["schedule_decay"] = found.pop("decay", 1.0)
-    if cls.__name__ in _EPSILON_INSIDE and "use_ema" in found:
-        warnings.warn(f"{cls.__name__}: the optimizer in this file adds epsilon inside the square root; it is added "
-                      "outside here, as in Keras 2.2.4, so training goes on slightly differently", stacklevel=4)
 
 

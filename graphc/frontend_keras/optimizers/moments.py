@@ -44,7 +44,7 @@ class Adam(BuiltIn):
         grads, t = self._begin(loss, params), self._step()
         rate = self._rate() * (K.sqrt(1.0 - K.pow(self.beta_2, t)) / (1.0 - K.pow(self.beta_1, t)))
         ms, vs = slots(params), slots(params)
-        largest = slots(params) if self.amsgrad else [K.zeros((1,)) for _ in params]
+        largest: list[Any] = slots(params) if self.amsgrad else [K.zeros((1,)) for _ in params]
         self.weights = [self.iterations, *ms, *vs, *largest]
         for p, g, m, v, top in zip(params, grads, ms, vs, largest):
             mean = self.beta_1 * m + (1.0 - self.beta_1) * g

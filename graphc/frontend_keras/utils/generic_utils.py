@@ -128,12 +128,12 @@ def is_custom(name: Any, custom_objects: Mapping[str, Any] | None = None) -> boo
     return name in _CUSTOM_OBJECTS or name in (custom_objects or {})
 
 
-def class_name_of(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> str | None:
-    """The class name in a {"class_name", "config"} dict; None for anything else and for a user's own class."""
+def class_name_of(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> str:
+    """The class name in a {"class_name", "config"} dict; "" for anything else and for a user's own class."""
     if not isinstance(identifier, Mapping):
-        return None
+        return ""
     class_name, _ = _class_and_config(identifier, "object")
-    return None if is_custom(class_name, custom_objects) else class_name
+    return "" if is_custom(class_name, custom_objects) else class_name
 
 
 def has_arg(fn: Callable[..., Any], name: str, accept_all: bool = False) -> bool:

@@ -1,0 +1,138 @@
+"""The register-blocked micro-kernel: one tile of a product of matrices, as explicit vector code.
+
+    out[i, j] (+)= sum over k of a[i * a_row + k * a_col] * b[k * b_row + j]     i < rows, j < vectors * lanes
+
+The accumulators are LLVM vectors carried around one loop over k; a's elements are broadcast, b's rows
+are loaded as vectors. Row pointers are kept for every third row; the two rows behind each are reached
+by scaled addressing, so the loop needs few general registers. Every element is summed in order of k
+by fused multiply-adds, whatever the tile's size: results do not depend on how rows are grouped.
+
+What does not live here: blocking, packing, epilogues (contract.py).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from graphc.codegen_cpu.machine import host
+
+INT = ir.IntType(64)
+GROUP = 3  # rows that share one pointer
+
+
+@cache
+def microkernel(dtype: str, rows: int, vectors: int) -> Any:
+    """tile(a, a_at, a_row, a_col, b, b_at, b_row, k, out, out_at, out_row, add) for "f32" or "f64".
+
+    The *_at arguments are offsets in elements; add != 0 starts from what `out` holds.
+    """
+    scalar = ir.FloatType() if dtype == "f32" else ir.DoubleType()
+    lanes = host().vector_bytes // (4 if dtype == "f32" else 8)
+
+    @intrinsic
+    def tile(typingctx, a, a_at, a_row, a_col, b, b_at, b_row, k, out, out_at, out_row, add):  # type: ignore[no-untyped-def]
+        plain = [types.unliteral(t) for t in (a, a_at, a_row, a_col, b, b_at, b_row, k, out, out_at, out_row, add)]
+        words = [t if isinstance(t, types.CPointer) else types.int64 for t in plain]
+
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            _Tile(builder, scalar, lanes, rows, vectors).emit(*arguments)
+            return context.get_dummy_value()
+
+        return types.void(*words), generate
+
+    return tile
+
+
+class _Tile:
+    def __init__(self, builder: ir.IRBuilder, scalar: ir.Type, lanes: int, rows: int, vectors: int):
+        self.b, self.scalar, self.lanes = builder, scalar, lanes
+        self.rows, self.vectors = rows, vectors
+        self.vector = ir.VectorType(scalar, lanes)
+
+    def emit(self, a: Any, a_at: Any, a_row: Any, a_col: Any, b: Any, b_at: Any, b_row: Any, k: Any, out: Any,
+             out_at: Any, out_row: Any, add: Any) -> None:
+        builder = self.b
+        a_start = builder.gep(a, [a_at])
+        bases = [builder.gep(a_start, [builder.mul(a_row, ir.Constant(INT, i))]) for i in range(0, self.rows, GROUP)]
+        steps = [ir.Constant(INT, 0), a_row, builder.mul(a_row, ir.Constant(INT, 2))]
+        b_start = builder.gep(b, [b_at])
+        out_start = builder.gep(out, [out_at])
+        initial = self._initial(out_start, out_row, add)
+        sums = self._loop(bases, steps, a_col, b_start, b_row, k, initial)
+        for (i, j), value in sums.items():
+            self._store(value, self._out(out_start, out_row, i, j))
+
+    def _out(self, out: Any, out_row: Any, i: int, j: int) -> Any:
+        offset = self.b.add(self.b.mul(out_row, ir.Constant(INT, i)), ir.Constant(INT, j * self.lanes))
+        return self.b.gep(out, [offset])
+
+    def _initial(self, out: Any, out_row: Any, add: Any) -> dict[tuple[int, int], Any]:
+        builder = self.b
+        keys = [(i, j) for i in range(self.rows) for j in range(self.vectors)]
+        zero = ir.Constant(self.vector, [0.0] * self.lanes)
+        before = builder.block
+        wanted = builder.icmp_signed("!=", add, ir.Constant(INT, 0))
+        with builder.if_then(wanted):
+            held = {key: self._load(self._out(out, out_row, *key)) for key in keys}
+            loaded = builder.block
+        sums = {}
+        for key in keys:
+            phi = builder.phi(self.vector)
+            phi.add_incoming(zero, before)
+            phi.add_incoming(held[key], loaded)
+            sums[key] = phi
+        return sums
+
+    def _loop(self, bases: list[Any], steps: list[Any], a_col: Any, b: Any, b_row: Any, k: Any,
+              initial: dict[tuple[int, int], Any]) -> dict[tuple[int, int], Any]:
+        builder, before = self.b, self.b.block
+        head = builder.append_basic_block("tile.k")
+        body = builder.append_basic_block("tile.step")
+        end = builder.append_basic_block("tile.end")
+        builder.branch(head)
+        builder.position_at_end(head)
+        count = builder.phi(INT)
+        pointers = [builder.phi(p.type) for p in bases]
+        b_now = builder.phi(b.type)
+        sums = {key: builder.phi(self.vector) for key in initial}
+        builder.cbranch(builder.icmp_signed("<", count, k), body, end)
+        builder.position_at_end(body)
+        columns = [self._load(builder.gep(b_now, [ir.Constant(INT, j * self.lanes)])) for j in range(self.vectors)]
+        fma = builder.module.declare_intrinsic("llvm.fma", [self.vector])
+        updated = {}
+        for i in range(self.rows):
+            element = builder.load(builder.gep(pointers[i // GROUP], [steps[i % GROUP]]))
+            element = self._broadcast(element)
+            for j in range(self.vectors):
+                updated[i, j] = builder.call(fma, [element, columns[j], sums[i, j]])
+        phis = [(count, ir.Constant(INT, 0), builder.add(count, ir.Constant(INT, 1))),
+                (b_now, b, builder.gep(b_now, [b_row]))]
+        phis += [(p, base, builder.gep(p, [a_col])) for p, base in zip(pointers, bases, strict=True)]
+        phis += [(sums[key], initial[key], updated[key]) for key in initial]
+        for phi, first, following in phis:
+            phi.add_incoming(first, before)
+            phi.add_incoming(following, builder.block)
+        builder.branch(head)
+        builder.position_at_end(end)
+        return sums
+
+    def _broadcast(self, element: Any) -> Any:
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        first = self.b.insert_element(undefined, element, ir.Constant(ir.IntType(32), 0))
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
+        return self.b.shuffle_vector(first, undefined, mask)
+
+    def _load(self, pointer: Any) -> Any:
+        loaded = self.b.load(self.b.bitcast(pointer, self.vector.as_pointer()))
+        loaded.align = 4
+        return loaded
+
+    def _store(self, value: Any, pointer: Any) -> None:
+        stored = self.b.store(value, self.b.bitcast(pointer, self.vector.as_pointer()))
+        stored.align = 4
+

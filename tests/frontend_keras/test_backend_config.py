@@ -1,0 +1,116 @@
+"""keras.json, the settings it sets, names and scopes, and what is not built yet."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from graphc.errors import ArgumentError
+from graphc.frontend_keras import backend as K
+from graphc.frontend_keras.backend.naming import current_origin
+
+SHOW = ("from graphc.frontend_keras import backend as K\n"
+        "print(K.floatx(), K.epsilon(), K.image_data_format(), K.backend())")
+
+
+@pytest.fixture
+def settings():
+    before = K.floatx(), K.epsilon(), K.image_data_format()
+    yield
+    K.set_floatx(before[0])
+    K.set_epsilon(before[1])
+    K.set_image_data_format(before[2])
+
+
+def imported(folder, *options, code=SHOW, **environment):
+    """Output and errors of a fresh process that imports the backend with KERAS_HOME = folder."""
+    done = subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True, check=True,
+                          env={"KERAS_HOME": str(folder), "PYTHONPATH": ":".join(sys.path), **environment})
+    return done.stdout.strip(), done.stderr
+
+
+def test_defaults_and_an_import_that_neither_prints_nor_writes(tmp_path):
+    assert imported(tmp_path / "none") == ("float32 1e-07 channels_last tensorflow", "")
+    assert not (tmp_path / "none").exists()
+
+
+def test_keras_json_is_read(tmp_path):
+    (tmp_path / "keras.json").write_text(json.dumps({
+        "floatx": "float64", "epsilon": 1e-5, "image_data_format": "channels_first", "backend": "theano"}))
+    assert imported(tmp_path)[0] == "float64 1e-05 channels_first theano"
+    assert imported(tmp_path, KERAS_BACKEND="tensorflow")[0] == "float64 1e-05 channels_first tensorflow"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "{}"])
+def test_a_broken_file_counts_as_absent(tmp_path, text):
+    (tmp_path / "keras.json").write_text(text)
+    assert imported(tmp_path) == ("float32 1e-07 channels_last tensorflow", "")
+
+
+def test_impossible_values_are_named_and_not_taken(tmp_path):
+    (tmp_path / "keras.json").write_text('{"floatx": "int8", "epsilon": 1, "image_data_format": "channels_first"}')
+    out, warnings = imported(tmp_path, KERAS_BACKEND="jax")
+    assert out == "float32 1e-07 channels_first tensorflow"
+    assert "floatx = 'int8' is not possible" in warnings
+    assert "backend = 'jax' is not possible" in warnings
+
+
+def test_the_default_file_is_written_on_demand(tmp_path):
+    code = "from graphc.frontend_keras import backend as K; K.write_default_config()"
+    imported(tmp_path / "new", code=code)
+    assert json.loads((tmp_path / "new" / "keras.json").read_text()) == {
+        "floatx": "float32", "epsilon": 1e-07, "backend": "tensorflow", "image_data_format": "channels_last"}
+    (tmp_path / "file").write_text("")
+    imported(tmp_path / "file", code=code)
+
+
+def test_importing_the_backend_loads_neither_numba_nor_h5py(tmp_path):
+    code = ("import sys\nfrom graphc.frontend_keras import backend\n"
+            "print([m for m in ('numba', 'h5py') if m in sys.modules])")
+    assert imported(tmp_path, code=code)[0] == "[]"
+
+
+@pytest.mark.usefixtures("settings")
+def test_setters():
+    K.set_floatx("float64")
+    assert K.variable(1.0).dtype == "float64"
+    assert K.cast_to_floatx([1]).dtype == np.float64
+    K.set_epsilon(1e-3)
+    assert K.epsilon() == 1e-3
+    K.set_image_data_format("channels_first")
+    assert (K.image_data_format(), K.image_dim_ordering(), K.normalize_data_format(None)) == (
+        "channels_first", "th", "channels_first")
+    K.set_image_dim_ordering("tf")
+    assert K.normalize_data_format("Channels_First") == "channels_first"
+    assert K.image_data_format() == "channels_last"
+
+
+@pytest.mark.parametrize("call", [lambda: K.set_floatx("int8"), lambda: K.set_image_data_format("nchw"),
+                                  lambda: K.normalize_data_format("nchw"), lambda: K.set_image_dim_ordering("x")])
+def test_words_that_are_not_settings(call):
+    with pytest.raises(ArgumentError):
+        call()
+
+
+def test_counters_start_anew_with_a_session():
+    K.clear_session()
+    assert [K.get_uid("dense"), K.get_uid("dense"), K.get_uid("conv")] == [1, 2, 1]
+    K.reset_uids()
+    assert K.get_uid("dense") == 1
+
+
+def test_origins_nest_and_end():
+    with K.origin("model_1"):
+        with K.origin("dense_1"), K.origin("dense_1"):
+            assert current_origin() == "model_1/dense_1"
+        assert current_origin() == "model_1"
+    assert current_origin() == ""
+
+
+@pytest.mark.parametrize("name", ["conv1d", "conv2d", "conv3d", "conv2d_transpose", "separable_conv2d", "pool2d",
+                                  "pool3d", "rnn", "map_fn", "foldl", "foldr", "local_conv1d", "ctc_batch_cost"])
+def test_what_is_missing_says_so(name):
+    with pytest.raises(NotImplementedError, match=rf"K\.{name} is not built yet"):
+        getattr(K, name)(1, 2, strides=3)
