@@ -103,7 +103,7 @@ class _Tile:
         builder.cbranch(builder.icmp_signed("<", count, k), body, end)
         builder.position_at_end(body)
         columns = [self._load(builder.gep(b_now, [ir.Constant(INT, j * self.lanes)])) for j in range(self.vectors)]
-        fma = builder.module.declare_intrinsic("llvm.fma", [self.vector])
+        fma = self._fma()
         updated = {}
         for i in range(self.rows):
             element = builder.load(builder.gep(pointers[i // GROUP], [steps[i % GROUP]]))
@@ -120,6 +120,12 @@ class _Tile:
         builder.branch(head)
         builder.position_at_end(end)
         return sums
+
+    def _fma(self) -> Any:
+        kind = "f32" if isinstance(self.scalar, ir.FloatType) else "f64"
+        name = f"llvm.fma.v{self.lanes}{kind}"
+        known = self.b.module.globals.get(name)
+        return known or ir.Function(self.b.module, ir.FunctionType(self.vector, [self.vector] * 3), name)
 
     def _broadcast(self, element: Any) -> Any:
         undefined = ir.Constant(self.vector, ir.Undefined)

@@ -204,7 +204,8 @@ class Identity(Initializer):
         if len(shape) != 2:
             raise ShapeError("Identity matrix initializer can only be used for 2D matrices", where="Identity",
                              expected="rank 2", got=tuple(shape))
-        return (self.gain * np.eye(*shape)).astype(dtype or K.floatx())
+        rows, columns = shape
+        return (self.gain * np.eye(rows, columns)).astype(dtype or K.floatx())
 
     def get_config(self) -> dict[str, Any]:
         return {"gain": self.gain}

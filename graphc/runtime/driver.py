@@ -219,8 +219,9 @@ class _Native:
 
 def _text() -> str:
     machine = platform.machine()
-    pause = 'call void asm sideeffect "pause", ""()' if machine == "x86_64" else 'call void asm sideeffect "yield", ""()'
-    return (_IR.replace("PAUSE", pause).replace("FUTEX", str(_FUTEX.get(machine, 0)))
+    pause = "call void @llvm.x86.sse2.pause()" if machine == "x86_64" else "call void @llvm.aarch64.hint(i32 1)"
+    declared = "declare void @llvm.x86.sse2.pause()" if machine == "x86_64" else "declare void @llvm.aarch64.hint(i32)"
+    return (declared + _IR.replace("PAUSE", pause).replace("FUTEX", str(_FUTEX.get(machine, 0)))
             .replace("SPINS_WORKER", str(SPINS_WORKER)).replace("SPINS_CALLER", str(SPINS_CALLER)))
 
 

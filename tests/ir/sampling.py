@@ -39,10 +39,13 @@ class Sample:
 
     @property
     def name(self) -> str:
-        attrs = ",".join(f"{k}={v}" for k, v in self.attrs.items())
-        return f"{self.op}({','.join(self.types)}){{{attrs}}}" + ("given" if self.given else "")
+        return f"{self.op}({','.join(self.types)})"
 
-    __repr__ = name.fget
+    @property
+    def size_inputs(self) -> list[str]:
+        """The types of further inputs, one for each symbol that no operand tells."""
+        told = set().union(*(type_of(text).symbols for text in self.types))
+        return [f"f32[{symbol}]" for symbol in sorted(self.sizes.keys() - told)]
 
 
 def sample(op: str, *types: str, domain: Any = None, given: Any = None, expected: Any = None, smooth: bool = True,
@@ -59,27 +62,34 @@ def type_of(text: str) -> TensorType:
 
 
 def graph_of(sample: Sample) -> Graph:
-    """The graph that applies the sample's op to inputs x0, x1, ..."""
+    """The graph that applies the sample's op to inputs x0, x1, ...; see `Sample.size_inputs`."""
     b = Builder()
     operands = [b.input(type_of(text), f"x{i}") for i, text in enumerate(sample.types)]
+    for text in sample.size_inputs:
+        b.input(type_of(text), "like")
     return b.graph([b.emit(sample.op, *operands, **sample.attrs)], sample.op)
 
 
 def arrays_of(sample: Sample) -> list[np.ndarray]:
-    """Operands of the declared dtypes; always the same for one sample."""
-    types = [type_of(text) for text in sample.types]
-    if sample.given is not None:
-        return [np.array(a, t.dtype.numpy) for a, t in zip(sample.given, types, strict=True)]
+    """Inputs of the declared dtypes; always the same for one sample."""
     rng = np.random.default_rng(zlib.crc32(sample.name.encode()))
-    return [(domain or _default(t))(rng, bind_shape(t.shape, sample.sizes)).astype(t.dtype.numpy)
-            for domain, t in zip(sample.domain, types, strict=True)]
+    arrays = []
+    for i, text in enumerate((*sample.types, *sample.size_inputs)):
+        type_ = type_of(text)
+        if sample.given is not None and i < len(sample.given):
+            drawn = np.array(sample.given[i])
+        else:
+            domain = sample.domain[i] if i < len(sample.domain) else None
+            drawn = (domain or _default(type_))(rng, bind_shape(type_.shape, sample.sizes))
+        arrays.append(drawn.astype(type_.dtype.numpy))
+    return arrays
 
 
 def expected_of(sample: Sample, arrays: list[np.ndarray]) -> np.ndarray:
     """The result in double precision, computed without the op's reference."""
     if not callable(sample.expected):
         return np.asarray(sample.expected)
-    wide = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in arrays]
+    wide = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in arrays[:len(sample.types)]]
     return np.asarray(sample.expected(*wide))
 
 

@@ -131,6 +131,6 @@ def function(inputs: Sequence[Tensor], outputs: Sequence[Tensor], updates: Seque
 
     Raises TypeError for arguments that are neither list nor tuple; ValueError for unknown keywords.
     """
-    for key in kwargs:
-        raise ValueError(f'Invalid argument "{key}" passed to K.function with TensorFlow backend')
+    if kwargs:
+        raise ValueError(f'Invalid argument "{next(iter(kwargs))}" passed to K.function with TensorFlow backend')
     return Function(inputs, outputs, updates, name, givens)

@@ -59,9 +59,13 @@ def reset_random_step() -> None:
     _steps.clear()
 
 
-def _key(seed: int | None, stream: int, bound: int = 10_000_000) -> Tensor:
-    seed = int(np.random.randint(bound)) if seed is None else int(seed)
-    return apply_op("random_key", full(seed, (), "int64"), random_step(), stream=stream)
+def _key(seed: int | None, stream: int) -> Tensor:
+    return apply_op("random_key", full(_seed(seed, 10_000_000), (), "int64"), random_step(), stream=stream)
+
+
+def _seed(seed: int | None, bound: int) -> int:
+    """The seed given, or one below `bound`, with the one draw from NumPy that Keras makes."""
+    return int(np.random.randint(bound)) if seed is None else int(seed)
 
 
 def _uniform(seed: int | None, stream: int, shape: Shape, dtype: DType) -> Tensor:
@@ -142,14 +146,10 @@ def _noise_dims(x: Tensor, noise_shape: Any) -> Shape:
 def random_uniform_variable(shape: Any, low: float, high: float, dtype: str | None = None, name: str | None = None,
                             seed: int | None = None) -> Variable:
     """A variable whose first values are spread evenly over [low, high)."""
-    return variable(random_uniform(shape, low, high, dtype, _drawn(seed)), dtype, name)
+    return variable(random_uniform(shape, low, high, dtype, _seed(seed, 1_000_000_000)), dtype, name)
 
 
 def random_normal_variable(shape: Any, mean: float, scale: float, dtype: str | None = None, name: str | None = None,
                            seed: int | None = None) -> Variable:
     """A variable whose first values are normally distributed."""
-    return variable(random_normal(shape, mean, scale, dtype, _drawn(seed)), dtype, name)
-
-
-def _drawn(seed: int | None) -> int:
-    return int(np.random.randint(1_000_000_000)) if seed is None else seed
+    return variable(random_normal(shape, mean, scale, dtype, _seed(seed, 1_000_000_000)), dtype, name)

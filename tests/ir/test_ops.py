@@ -1,0 +1,309 @@
+"""Every op over the table of samples: type rule, value, gradient, composite body; and the errors of type rules."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from graphc.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
+from graphc.ir import F32, F64, I32, U32, Array, Builder, Kind, dtype_of, evaluate, op_spec, registered_ops, symbol
+from graphc.ir.dims import bind_shape
+from graphc.ir.traced import RuleContext, Traced
+from tests.ir.differences import check_gradient, gradient_graph
+from tests.ir.samples import SAMPLES, arrays_of, expected_of, graph_of
+from tests.ir.sampling import type_of
+
+B, T = symbol("B"), symbol("T")
+
+
+def named(samples):
+    return pytest.mark.parametrize("sample", samples, ids=[s.name for s in samples])
+
+
+def is_smooth(sample):
+    graph = graph_of(sample)
+    floats = [v for v in graph.inputs[:len(sample.types)] if v.type.dtype.is_float]
+    return sample.smooth and graph.outputs[0].type.dtype.is_float and bool(floats)
+
+
+def assert_near(got, expected, dtype):
+    tolerance = {"f32": 3e-6, "f64": 1e-12}.get(dtype.name, 0)
+    np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
+
+
+def as_float64(sample):
+    attrs = {name: F64 if value == F32 else value for name, value in sample.attrs.items()}
+    attrs = {name: Array(v.data.astype(float)) if isinstance(v, Array) and v.data.dtype == np.float32 else v
+             for name, v in attrs.items()}
+    return replace(sample, types=tuple(t.replace("f32", "f64") for t in sample.types), attrs=attrs)
+
+
+def test_every_op_has_a_sample():
+    assert registered_ops() == {s.op for s in SAMPLES}
+
+
+def test_every_differentiable_op_has_a_smooth_sample():
+    rules = {name for name in registered_ops() if op_spec(name).vjp is not None}
+    assert rules - {s.op for s in SAMPLES if is_smooth(s)} == {"floor_divide", "stop_gradient"}
+
+
+@named(SAMPLES)
+def test_type_rule_gives_shape_and_dtype_of_the_result(sample):
+    for variant in (sample, as_float64(sample)):
+        graph = graph_of(variant)
+        (y,) = evaluate(graph, arrays_of(variant))
+        assert y.dtype == graph.outputs[0].type.dtype.numpy
+        assert y.shape == bind_shape(graph.outputs[0].type.shape, sample.sizes)
+        assert y.shape == expected_of(sample, arrays_of(sample)).shape
+
+
+@named(SAMPLES)
+def test_value_in_declared_types(sample):
+    graph, arrays = graph_of(sample), arrays_of(sample)
+    (y,) = evaluate(graph, arrays)
+    assert_near(y, expected_of(sample, arrays), graph.outputs[0].type.dtype)
+
+
+@named(SAMPLES)
+def test_value_in_float64(sample):
+    graph, arrays = graph_of(sample), arrays_of(sample)
+    (y,) = evaluate(graph, arrays, float64=True)
+    dtype = graph.outputs[0].type.dtype
+    assert y.dtype == (np.float64 if dtype == F32 else dtype.numpy)
+    assert_near(y, expected_of(sample, arrays), dtype_of(y.dtype))
+
+
+@named([s for s in SAMPLES if is_smooth(s)])
+def test_gradient_against_differences(sample):
+    check_gradient(graph_of(sample), arrays_of(sample), np.random.default_rng(1))
+
+
+@named([s for s in SAMPLES if is_smooth(s)])
+def test_second_gradient_against_differences(sample):
+    graph, arrays, rng = graph_of(sample), arrays_of(sample), np.random.default_rng(2)
+    (y,) = evaluate(graph, arrays, float64=True)
+    check_gradient(gradient_graph(graph), [*arrays, rng.uniform(-1, 1, y.shape)], rng)
+
+
+@named([s for s in SAMPLES if op_spec(s.op).kind is Kind.COMPOSITE])
+def test_body_of_composite_is_its_reference(sample):
+    graph, arrays = graph_of(sample), arrays_of(sample)
+    (op,) = graph.ops
+    b = Builder(graph.inputs)
+    body = op.spec.body(RuleContext(b, op), *(Traced(b, v) for v in op.operands)).value
+    assert body.type == op.result.type
+    assert not any(inner.name == op.name for inner in b.ops)
+    (by_body,) = evaluate(b.graph([body]), arrays, float64=True)
+    assert_near(by_body, expected_of(sample, arrays), dtype_of(by_body.dtype))
+
+
+@pytest.mark.parametrize("name", sorted(registered_ops()))
+def test_only_elementwise_ops_have_scalars_and_only_composites_bodies(name):
+    spec = op_spec(name)
+    assert (spec.scalar is not None) == (spec.kind is Kind.ELEMENTWISE)
+    assert (spec.body is not None) == (spec.kind is Kind.COMPOSITE)
+
+
+@pytest.mark.parametrize("name", sorted(n for n in registered_ops() if "commutative" in op_spec(n).laws))
+def test_laws_hold(name):
+    spec = op_spec(name)
+    bools = spec.infer(type_of("bool[2]"), type_of("bool[2]")) if name.startswith("logical") else None
+    values = np.array([False, True]) if bools else np.array([-2, 0, 1, 3])
+    x, y = (v.ravel() for v in np.meshgrid(values, values))
+    np.testing.assert_array_equal(spec.reference(x, y), spec.reference(y, x))
+    if "idempotent" in spec.laws:
+        np.testing.assert_array_equal(spec.reference(x, x), x)
+    if "identity" in spec.laws:
+        np.testing.assert_array_equal(spec.reference(x, np.full_like(x, spec.laws["identity"])), x)
+
+
+@pytest.mark.parametrize("name", sorted(n for n in registered_ops() if {"involution", "idempotent"} & set(op_spec(n).laws)
+                                        and n not in ("reverse", "maximum", "minimum", "logical_and", "logical_or")))
+def test_laws_of_one_operand_hold(name):
+    spec = op_spec(name)
+    x = np.array([False, True]) if name == "logical_not" else np.array([-2.5, -1.0, 0.5, 3.0])
+    once = spec.reference(x)
+    np.testing.assert_array_equal(spec.reference(once), x if "involution" in spec.laws else once)
+
+
+# ---- gradients at kinks, and where a formula would give NaN
+
+
+def gradient_at(op, arrays, **attrs):
+    b = Builder()
+    inputs = [b.input(type_of(f"f64[{','.join(map(str, np.shape(a)))}]")) for a in arrays]
+    graph = b.graph([b.emit(op, *inputs, **attrs)])
+    (y,) = evaluate(graph, arrays)
+    return evaluate(gradient_graph(graph), [*arrays, np.ones_like(y)])
+
+
+@pytest.mark.parametrize(("op", "x", "expected"), [
+    ("relu", [0.0, -1, 2, np.nan], [0, 0, 1, 0]),
+    ("absolute", [0.0, -1, 2], [0, -1, 1]),
+    ("sign", [0.5, -1], [0, 0]),
+    ("floor", [0.5, -1], [0, 0]),
+    ("rint", [0.5, -1], [0, 0]),
+    ("stop_gradient", [0.5, -1], [0, 0]),
+    ("sigmoid", [1000.0, -1000], [0, 0]),
+    ("sqrt", [4.0], [0.25]),
+])
+def test_gradient_at_kink(op, x, expected):
+    (g,) = gradient_at(op, [np.array(x)])
+    np.testing.assert_array_equal(g, expected)
+
+
+@pytest.mark.parametrize(("op", "ties"), [("maximum", [1, 0]), ("minimum", [1, 0]), ("subtract", [1, -1])])
+def test_ties_go_to_the_first_operand(op, ties):
+    np.testing.assert_array_equal(gradient_at(op, [np.array([2.0]), np.array([2.0])]), [[t] for t in ties])
+
+
+@pytest.mark.parametrize("op", ["reduce_max", "reduce_min"])
+def test_ties_of_an_extreme_share_the_gradient(op):
+    x = np.array([[3.0, 3, 3], [1, 1, 2 if op == "reduce_min" else 0]])
+    (g,) = gradient_at(op, [x], axes=(1,))
+    np.testing.assert_allclose(g, [[1 / 3] * 3, [0.5, 0.5, 0]])
+
+
+@pytest.mark.parametrize(("x", "expected"), [
+    ([2.0, 3, 4], [12, 8, 6]), ([2.0, 0, 4], [0, 8, 0]), ([0.0, 0, 4], [0, 0, 0]), ([-1.0, 5, 0], [0, 0, -5])])
+def test_gradient_of_product_with_zeros(x, expected):
+    (g,) = gradient_at("reduce_prod", [np.array(x)], axes=(0,))
+    np.testing.assert_array_equal(g, expected)
+
+
+def test_gradient_of_power_is_finite_where_the_power_is():
+    x, y = np.array([-2.0, -2, 0, 0, 0, 3]), np.array([3.0, 2, 2, 1, 0, 0])
+    by_x, by_y = gradient_at("power", [x, y])
+    np.testing.assert_array_equal(by_x, [12, -4, 0, 1, 0, 0])
+    np.testing.assert_allclose(by_y, [0, 0, 0, 0, 0, np.log(3)])
+
+
+def test_gradient_of_strided_slice_puts_elements_back():
+    (g,) = gradient_at("slice", [np.zeros((7, 2))], starts=(1, 0), limits=(6, 1), strides=(2, 1))
+    np.testing.assert_array_equal(g, [[0, 0], [1, 0], [0, 0], [1, 0], [0, 0], [1, 0], [0, 0]])
+
+
+def test_gradient_of_strided_slice_of_nothing_is_zero():
+    b = Builder()
+    x = b.input(type_of("f64[T]"))
+    graph = b.graph([b.slice(x, starts=(0,), limits=(T,), strides=(2,))])
+    assert evaluate(gradient_graph(graph), [np.zeros(0), np.zeros(0)])[0].shape == (0,)
+    np.testing.assert_array_equal(evaluate(gradient_graph(graph), [np.zeros(4), np.ones(2)])[0], [1, 0, 1, 0])
+
+
+def test_cast_through_integers_has_no_gradient():
+    b = Builder()
+    x = b.input(type_of("f32[2]"))
+    graph = b.graph([b.cast(b.cast(x, dtype=I32), dtype=F32)])
+    np.testing.assert_array_equal(evaluate(gradient_graph(graph), [np.ones(2), np.ones(2)])[0], [0, 0])
+
+
+# ---- errors of type rules: the op, what was expected, what was got
+
+ERRORS = [
+    ("add", ["f32[3]", "f32[4]"], {}, ShapeError, "add: operands of different shapes; expected f32[3] twice; "
+     "got f32[3] and f32[4]. Broadcast the smaller one first."),
+    ("add", ["f32[B]", "f32[T]"], {}, ShapeError, "got f32[B] and f32[T]"),
+    ("add", ["f32[3]", "f64[3]"], {}, DTypeError, "add: operands of different element types"),
+    ("add", ["f32[3]"], {}, ShapeError, "add: wrong number of operands; expected 2; got 1"),
+    ("add", ["bool[3]", "bool[3]"], {}, DTypeError, "expected numbers (not bool); got bool[3]"),
+    ("divide", ["i32[3]", "i32[3]"], {}, DTypeError, "divide: operand 0 has an element type it cannot work on; "
+     "expected f32 or f64; got i32[3]. Cast it first."),
+    ("exp", ["i32[3]"], {}, DTypeError, "expected f32 or f64"),
+    ("logical_and", ["f32[3]", "f32[3]"], {}, DTypeError, "expected bool; got f32[3]. Compare it"),
+    ("less", ["bool[3]", "bool[3]"], {}, DTypeError, "less: "),
+    ("select", ["f32[3]", "f32[3]", "f32[3]"], {}, DTypeError, "select: operand 0"),
+    ("select", ["bool[3]", "f32[4]", "f32[4]"], {}, ShapeError, "expected bool[4]; got bool[3]"),
+    ("select", ["bool[3]", "f32[3]"], {}, ShapeError, "expected 3; got 2"),
+    ("cast", ["f32[3]"], {"dtype": "f32"}, DTypeError, "cast: not a fitting dtype attribute"),
+    ("reduce_sum", ["f32[3]"], {"axes": (1,)}, ShapeError, "reduce_sum: no such axis of f32[3]; expected 0 <= axis < 1"),
+    ("reduce_sum", ["f32[3,4]"], {"axes": (1, 0)}, ShapeError, "tuple of ints in increasing order; got (1, 0)"),
+    ("reduce_sum", ["f32[3,4]"], {"axes": (0, 0)}, ShapeError, "increasing order"),
+    ("reduce_sum", ["f32[3,4]"], {"axes": 0}, ShapeError, "increasing order; got 0"),
+    ("reduce_sum", ["bool[3]"], {"axes": (0,)}, DTypeError, "reduce_sum: operand 0"),
+    ("reduce_any", ["f32[3]"], {"axes": (0,)}, DTypeError, "reduce_any: operand 0"),
+    ("reduce_max", ["f32[3,0]"], {"axes": (1,)}, ShapeError, "reduce_max: nothing along axis 1"),
+    ("argmax", ["f32[3]"], {"axis": -1}, ShapeError, "argmax: no such axis of f32[3]; expected 0 <= axis < 1; got -1"),
+    ("argmin", ["f32[0]"], {"axis": 0}, ShapeError, "argmin: nothing along axis 0"),
+    ("softmax", ["i32[3]"], {"axis": 0}, DTypeError, "softmax: operand 0"),
+    ("softmax", ["f32[3]"], {"axis": 1}, ShapeError, "softmax: no such axis"),
+    ("matmul", ["f32[3,4]", "f32[5,6]"], {}, ShapeError, "matmul: inner sizes differ; expected 4 rows in the second "
+     "operand; got f32[3,4] and f32[5,6]"),
+    ("matmul", ["f32[3]", "f32[3,4]"], {}, ShapeError, "matmul: operands of unfit ranks"),
+    ("matmul", ["f32[2,3,4]", "f32[B,4,5]"], {}, ShapeError, "matmul: leading sizes differ"),
+    ("matmul", ["f32[3,4]", "f64[4,5]"], {}, DTypeError, "matmul: operands of different element types"),
+    ("transpose", ["f32[3,4]"], {"perm": (0, 0)}, ShapeError, "expected an order of (0, 1); got (0, 0) for f32[3,4]"),
+    ("reshape", ["f32[3,4]"], {"shape": (5, 2)}, ShapeError, "reshape: the number of elements would change; "
+     "expected 12 elements; got 10 in f32[5,2], made of f32[3,4]"),
+    ("reshape", ["f32[B,4]"], {"shape": (B, 3)}, ShapeError, "expected 4*B elements; got 3*B"),
+    ("reshape", ["f32[4]"], {"shape": (-1,)}, ShapeError, "expected ints >= 0 or symbolic dimensions; got -1"),
+    ("reshape", ["f32[4]"], {"shape": [4]}, ShapeError, "reshape: shape is a tuple of dimensions"),
+    ("broadcast", ["f32[3]"], {"axes": (0,), "shape": (2, 3)}, ShapeError, "broadcast: axis 0 does not fit axis 0 of "
+     "the result; expected a size of 1 or 2; got f32[3], to become f32[2,3]"),
+    ("broadcast", ["f32[3]"], {"axes": (), "shape": (3,)}, ShapeError, "expected 1 axes for f32[3]; got ()"),
+    ("broadcast", ["f32[3,2]"], {"axes": (1, 0), "shape": (2, 3)}, ShapeError, "increasing order"),
+    ("slice", ["f32[4]"], {"starts": (1,), "limits": (5,), "strides": (1,)}, ShapeError, "slice: axis 0 of f32[4] has "
+     "no such part; expected 0 <= start <= limit <= 4; got start 1, limit 5"),
+    ("slice", ["f32[4]"], {"starts": (3,), "limits": (2,), "strides": (1,)}, ShapeError, "has no such part"),
+    ("slice", ["f32[B]"], {"starts": (0,), "limits": (B + 1,), "strides": (1,)}, ShapeError, "got start 0, limit B+1"),
+    ("slice", ["f32[4]"], {"starts": (0,), "limits": (4,), "strides": (0,)}, ShapeError, "an int of at least 1; got 0"),
+    ("slice", ["f32[4]"], {"starts": (), "limits": (4,), "strides": (1,)}, ShapeError, "slice: starts has one entry"),
+    ("reverse", ["f32[4]"], {"axes": (1,)}, ShapeError, "reverse: no such axis"),
+    ("pad", ["f32[4]"], {"low": (-1,), "high": (0,), "value": 0.0}, ShapeError, "pad: low holds something"),
+    ("pad", ["f32[4]"], {"low": (1, 1), "high": (0,), "value": 0.0}, ShapeError, "pad: low has one entry per axis"),
+    ("pad", ["i32[4]"], {"low": (1,), "high": (0,), "value": 0.5}, ArgumentError, "pad: i32 cannot hold the value"),
+    ("concatenate", [], {"axis": 0}, ShapeError, "concatenate: nothing to put together"),
+    ("concatenate", ["f32[2,3]", "f32[3,3]"], {"axis": 1}, ShapeError, "concatenate: shapes differ beside axis 1; "
+     "expected f32[2,3] but for that axis; got f32[3,3]"),
+    ("concatenate", ["f32[2]", "i32[2]"], {"axis": 0}, DTypeError, "concatenate: operands of different element types"),
+    ("full", [], {"value": 2**40, "shape": (), "dtype": I32}, ArgumentError, "full: i32 cannot hold the value"),
+    ("full", [], {"value": -1, "shape": (), "dtype": U32}, ArgumentError, "a whole number in [0, 4294967295]; got -1"),
+    ("full", [], {"value": "1", "shape": (), "dtype": F32}, DTypeError, "full: value is no Python number; got '1'"),
+    ("constant", [], {"value": 1.0}, DTypeError, "constant: value is no Array; got float"),
+    ("iota", [], {"axis": 1, "shape": (3,), "dtype": F32}, ShapeError, "iota: no such axis"),
+    ("size", [], {"dim": -1, "dtype": F32}, ShapeError, "size: dim holds something that is no dimension"),
+    ("random_key", ["i32[]", "i64[]"], {"stream": 0}, DTypeError, "random_key: the seed has another element type"),
+    ("random_key", ["i64[]", "i64[1]"], {"stream": 0}, ShapeError, "random_key: the step has another shape"),
+    ("random_key", ["i64[]", "i64[]"], {"stream": -1}, ArgumentError, "random_key: not a stream"),
+    ("random_bits", ["u32[3]"], {"shape": (2,)}, ShapeError, "random_bits: the key has another shape"),
+    ("random_uniform", ["u32[2]"], {"shape": (2,), "dtype": I32}, DTypeError, "random_uniform: not a fitting dtype"),
+    ("gather", ["f32[3]", "f32[2]"], {"axis": 0}, DTypeError, "gather: indices that are no integers"),
+    ("gather", ["f32[3]", "i32[2]"], {"axis": 1}, ShapeError, "gather: no such axis"),
+    ("gather_grad", ["f32[3]", "i32[2]"], {"axis": 0, "size": 4}, ShapeError, "gather_grad: axes 0 to 1 of the first "
+     "operand are those of the indices; expected i32[2]; got f32[3]"),
+    ("cumsum", ["f32[3]"], {"axis": 1}, ShapeError, "cumsum: no such axis"),
+    ("one_hot", ["f32[3]"], {"depth": 3, "dtype": F32}, DTypeError, "one_hot: indices that are no integers"),
+]
+
+
+@pytest.mark.parametrize(("op", "types", "attrs", "error", "text"), ERRORS, ids=lambda x: str(x)[:30])
+def test_type_rule_refuses(op, types, attrs, error, text):
+    with pytest.raises(error) as caught:
+        op_spec(op).infer(*map(type_of, types), **attrs)
+    assert str(caught.value).startswith(f"{op}: ")
+    assert text in str(caught.value)
+
+
+def test_refusal_names_the_layer():
+    b = Builder([])
+    b.origin = "dense_1"
+    x, y = b.input(type_of("f32[3]")), b.input(type_of("f32[4]"))
+    with pytest.raises(ShapeError, match=r"^dense_1: add: operands of different shapes"):
+        b.add(x, y)
+
+
+@pytest.mark.parametrize(("op", "index"), [("gather", 4), ("gather", -1), ("gather_grad", 4), ("gather_grad", -1)])
+def test_index_out_of_range_is_an_error(op, index):
+    b = Builder()
+    x, indices = b.input(type_of("f32[4]")), b.input(type_of("i32[4]"))
+    b.origin = "embedding_1"
+    y = b.emit(op, x, indices, axis=0, **({"size": 4} if op == "gather_grad" else {}))
+    with pytest.raises(IndexRangeError, match=rf"embedding_1: {op}: index out of range; .*got {index}"):
+        evaluate(b.graph([y]), [np.zeros(4), [0, 1, index, 2]])
+
+
+def test_integer_to_negative_power_is_an_error():
+    b = Builder()
+    x, y = b.input(type_of("i32[2]")), b.input(type_of("i32[2]"))
+    with pytest.raises(ArgumentError, match="power: an integer to a negative power"):
+        evaluate(b.graph([b.power(x, y)]), [[2, 2], [1, -1]])
