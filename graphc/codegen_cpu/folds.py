@@ -11,7 +11,8 @@ last axis of [B,10] becomes
 
 Floating-point folds along contiguous axes run in LANES accumulators whose number does not depend on the
 machine, and are then added in a fixed tree: results do not depend on the number of threads.
-Where inner axes follow the folded ones, COLUMNS neighbouring columns are folded at a time.
+Where inner axes follow the folded ones, or rows are short, COLUMNS neighbouring columns or rows are folded
+at a time, side by side in vector lanes.
 
 What does not live here: loops without folds (loops.py).
 """
@@ -33,6 +34,7 @@ from graphc.ir.types import I64, DType
 
 LANES = 16
 COLUMNS = 64
+SHORT = 64  # rows up to this length are folded side by side
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,16 @@ class Pass:
 def emit_fold(kernel: Kernel, source: KernelSource) -> Emitted:
     """The kernel's body; see the module."""
     passes = schedule(kernel)
-    emitter = _Columns(kernel, source) if size_of(kernel.nest.inner) != 1 else _Rows(kernel, source)
+    emitter = _Rows(kernel, source) if _long_rows(kernel) else _Columns(kernel, source)
     grid = emitter.emit(passes)
     return source.finish(work=total_work(kernel), grid=grid)
+
+
+def _long_rows(kernel: Kernel) -> bool:
+    """Whether one row by itself is worth a loop."""
+    nest, rows = kernel.nest, size_of(kernel.nest.outer)
+    extent = size_of(nest.reduce)
+    return size_of(nest.inner) == 1 and (rows == 1 or not isinstance(extent, int) or extent > SHORT)
 
 
 def schedule(kernel: Kernel) -> list[Pass]:
@@ -199,15 +208,18 @@ class _Rows:
 
 
 class _Columns:
-    """Folds with axes behind the folded ones: COLUMNS neighbouring columns at a time."""
+    """COLUMNS folds at a time: neighbouring columns, or neighbouring rows where rows are short."""
 
     def __init__(self, kernel: Kernel, source: KernelSource):
         self.kernel, self.source = kernel, source
         self.expressions = Expressions(kernel, source)
+        self._rows = size_of(kernel.nest.inner) == 1
 
     def emit(self, passes: list[Pass]) -> Dim:
         nest = self.kernel.nest
         inner, outer = size_of(nest.inner), size_of(nest.outer)
+        if self._rows:
+            inner, outer = outer, inner
         pieces = (inner + (COLUMNS - 1)) // COLUMNS
         share(self.source, self.source.size(outer * pieces, runtime=True))
         with self.source.block("for piece in range(lo, hi):"):
@@ -221,9 +233,11 @@ class _Columns:
 
     def _at(self, r: str | None) -> At:
         nest = self.kernel.nest
-        outer = ((nest.outer, "i"),) if nest.outer else ()
+        first, last = ("j0 + t", "0") if self._rows else ("i", "j0 + t")
+        outer = ((nest.outer, first),) if nest.outer else ()
         middle = ((nest.reduce, r),) if r is not None else ()
-        return At((*outer, *middle, (nest.inner, "j0 + t")))
+        inner = ((nest.inner, last),) if nest.inner else ()
+        return At((*outer, *middle, *inner))
 
     def _row(self, value: Value, dtype: DType) -> str:
         """Scratch for one number per column; the value is read from there from now on."""
@@ -238,14 +252,9 @@ class _Columns:
         folds = {op: self._row(op.result, op.result.type.dtype) for op in step.folds}
         best = {op: "{}[{} + t]".format(*self.source.scratch(op.operands[0].type.dtype, COLUMNS))
                 for op in step.folds if op.name in ("argmax", "argmin")}
-        with self.source.block("for t in range(width):"):
-            self.expressions.fresh()
-            for op, held in folds.items():
-                if op in best:
-                    self.source.line(f"{best[op]} = {self.expressions.value(op.operands[0], self._at('0'))}")
-                    self.source.line(f"{held} = 0")
-                else:
-                    self.source.line(f"{held} = {_initial(op, self.source)}")
+        if folds:
+            with self.source.block("for t in range(width):"):
+                self._open(folds, best)
         extent = self.source.size(size_of(self.kernel.nest.reduce))
         with self.source.block(f"for r in range({extent}):"), self.source.block("for t in range(width):"):
             self.expressions.fresh()
@@ -258,6 +267,15 @@ class _Columns:
             for value in step.stores:
                 self.expressions.store(value, self._at("r"))
 
+    def _open(self, folds: dict[Op, str], best: dict[Op, str]) -> None:
+        self.expressions.fresh()
+        for op, held in folds.items():
+            if op in best:
+                self.source.line(f"{best[op]} = {self.expressions.value(op.operands[0], self._at('0'))}")
+                self.source.line(f"{held} = 0")
+            else:
+                self.source.line(f"{held} = {_initial(op, self.source)}")
+
     def _keep_best(self, op: Op, element: str, held: str, best: str) -> None:
         sign = ">" if op.name == "argmax" else "<"
         nan = f" or ({element} != {element} and {best} == {best})" if op.operands[0].type.dtype.is_float else ""
@@ -266,7 +284,7 @@ class _Columns:
             self.source.line(f"{held} = r")
 
     def _finish(self, step: Pass) -> None:
-        if not step.folds and not step.after:
+        if not step.after and not any(op.result in self.kernel.outputs for op in step.folds):
             return
         at = self._at(None)
         with self.source.block("for t in range(width):"):

@@ -35,7 +35,7 @@ _FLAGS = {"error_model": "numpy", "fastmath": cpu.FastMathOptions({"contract"}),
           "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
-def compile_source(source: str, symbol: str, filename: str) -> bytes:
+def compile_source(source: str, symbol: str, filename: str = "<kernel>") -> bytes:
     """The object code of a kernel; `filename` is the file that holds `source`, for tracebacks.
 
     Thread-safe. Raises CompileError, naming the kernel, for a source that Python or Numba refuses and for code
@@ -87,7 +87,6 @@ class _Collector(codegen.CodeLibrary):
 class _Lowered:
     module: ir.Module
     function: str
-    arguments: list[types.Type]
     callees: list[Any]
 
 
@@ -117,9 +116,9 @@ def _lower(source: str, symbol: str, filename: str) -> _Lowered:
             result = compiler.compile_extra(cpu_target.typing_context, target, kernel,
                                             (*arguments, types.int64, types.int64), types.void, _flags(), {},
                                             library=collector)
-    except errors.NumbaError as error:
+    except (errors.NumbaError, NotImplementedError) as error:
         raise CompileError("Numba refuses the kernel", where=f"kernel {symbol}", got=_core(error)) from error
-    return _Lowered(collector.modules[0], result.fndesc.llvm_func_name, arguments, collector.callees)
+    return _Lowered(collector.modules[0], result.fndesc.llvm_func_name, collector.callees)
 
 
 def _load(source: str, symbol: str, filename: str) -> tuple[list[types.Type], Callable[..., None]]:

@@ -417,7 +417,7 @@ class TestConfigurationsOfTfKeras:
             optimizers.get({"class_name": "Adam", "config": {"name": "Adam", "learning_rate": rate}})
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -0.5, "0.1", None, [1.0, 2.0]])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -0.5, "0.1", None, [1.0, 2.0], np.ones(1)])
 def test_bad_hyper_parameters(bad):
     for cls in ALL:
         for name in ("lr", "decay", "clipnorm", "clipvalue", "momentum", "rho", "beta_1", "beta_2", "epsilon"):

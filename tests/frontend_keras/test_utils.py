@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from graphc.errors import ArgumentError, IndexRangeError, ModelFormatError
-from graphc.frontend_keras import utils
+from graphc.frontend_keras import constraints, initializers, losses, metrics, optimizers, regularizers, utils
 from graphc.frontend_keras.utils import generic_utils, io_utils, layer_utils
 from graphc.frontend_keras.utils.progbar import Progbar
 
@@ -230,6 +230,14 @@ class TestCustomObjects:
     def test_config_of_a_function_must_be_a_dict(self):
         with pytest.raises(ModelFormatError, match="config is not a dict"):
             utils.deserialize_keras_object({"class_name": "f", "config": [1]}, {"f": lambda: None})
+
+    @pytest.mark.parametrize(("module", "class_name"), [
+        (initializers, "RandomNormal"), (initializers, "GlorotUniform"), (regularizers, "L1L2"),
+        (constraints, "MaxNorm"), (optimizers, "Adam"), (losses, "MeanSquaredError"), (metrics, "MeanMetricWrapper")])
+    @pytest.mark.parametrize("config", [None, [1], "x", 3])
+    def test_hostile_config(self, module, class_name, config):
+        with pytest.raises(ModelFormatError, match=f"{class_name}: config is not a dict"):
+            module.get({"class_name": class_name, "config": config})
 
     def test_neither_name_nor_dict(self):
         with pytest.raises(ValueError, match="Could not interpret serialized thing"):

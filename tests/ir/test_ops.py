@@ -117,12 +117,13 @@ def test_laws_hold(name):
         np.testing.assert_array_equal(spec.reference(x, np.full_like(x, spec.laws["identity"])), x)
 
 
-@pytest.mark.parametrize("name", sorted(n for n in registered_ops() if {"involution", "idempotent"} & set(op_spec(n).laws)
-                                        and n not in ("reverse", "maximum", "minimum", "logical_and", "logical_or")))
+@pytest.mark.parametrize("name", ["absolute", "ceil", "floor", "logical_not", "negative", "reciprocal", "relu", "rint",
+                                  "sign", "stop_gradient"])
 def test_laws_of_one_operand_hold(name):
     spec = op_spec(name)
     x = np.array([False, True]) if name == "logical_not" else np.array([-2.5, -1.0, 0.5, 3.0])
     once = spec.reference(x)
+    assert {"involution", "idempotent"} & spec.laws.keys()
     np.testing.assert_array_equal(spec.reference(once), x if "involution" in spec.laws else once)
 
 
@@ -216,7 +217,7 @@ ERRORS = [
     ("select", ["bool[3]", "f32[4]", "f32[4]"], {}, ShapeError, "expected bool[4]; got bool[3]"),
     ("select", ["bool[3]", "f32[3]"], {}, ShapeError, "expected 3; got 2"),
     ("cast", ["f32[3]"], {"dtype": "f32"}, DTypeError, "cast: not a fitting dtype attribute"),
-    ("reduce_sum", ["f32[3]"], {"axes": (1,)}, ShapeError, "reduce_sum: no such axis of f32[3]; expected 0 <= axis < 1"),
+    ("reduce_sum", ["f32[3]"], {"axes": (1,)}, ShapeError, "no such axis of f32[3]; expected 0 <= axis < 1; got 1"),
     ("reduce_sum", ["f32[3,4]"], {"axes": (1, 0)}, ShapeError, "tuple of ints in increasing order; got (1, 0)"),
     ("reduce_sum", ["f32[3,4]"], {"axes": (0, 0)}, ShapeError, "increasing order"),
     ("reduce_sum", ["f32[3,4]"], {"axes": 0}, ShapeError, "increasing order; got 0"),

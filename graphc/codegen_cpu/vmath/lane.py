@@ -13,6 +13,7 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 
 FEATURES = llvm.get_host_cpu_features()
+LDEXP_IN_VECTORS = 22  # the LLVM version from which AVX-512's scalef does it
 Number = int | float
 
 
@@ -223,7 +224,7 @@ def power_of_two(exponent: Lane, target: Format) -> Lane:
 
 def scale(x: Lane, exponent: Lane) -> Lane:
     """x * 2**exponent with overflow to infinity and gradual underflow; |exponent| <= 1.2 times the float's range."""
-    if FEATURES.get("avx512f"):
+    if FEATURES.get("avx512f") and llvm.llvm_version_info[0] >= LDEXP_IN_VECTORS:
         narrow = exponent.integer(32)
         function = x.builder.module.declare_intrinsic("llvm.ldexp", [x.type, narrow.type],
                                                       ir.FunctionType(x.type, [x.type, narrow.type]))

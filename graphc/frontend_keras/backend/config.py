@@ -31,7 +31,7 @@ class _Settings:
     epsilon: float = 1e-7
     image_data_format: str = "channels_last"
     backend: str = "tensorflow"
-    target: str = "reference"
+    target: str = "cpu"
 
 
 _settings = _Settings()

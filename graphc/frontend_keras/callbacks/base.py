@@ -9,8 +9,9 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from statistics import median
 from typing import Any, TypeVar
+
+import numpy as np
 
 Logs = dict[str, Any] | None
 Hook = TypeVar("Hook", bound=Callable[..., Any])
@@ -155,7 +156,7 @@ class CallbackList:
         durations = self._durations.setdefault(hook, deque(maxlen=self.queue_length))
         durations.append(seconds)
         if seconds > _SLOW_SECONDS and self._batch_seconds > 0:
-            usual = median(durations)
+            usual = float(np.median(durations))
             if usual > max(_SLOW_SECONDS, 0.95 * self._batch_seconds):
                 warnings.warn(f"Method {hook}() is slow compared to the batch update ({usual:f}). "
                               "Check your callbacks.", stacklevel=3)

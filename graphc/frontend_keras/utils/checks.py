@@ -36,7 +36,7 @@ def finite(value: Any, name: str, where: str, *, at_least: float | None = None, 
 
 
 def _as_number(value: Any) -> float | None:
-    if isinstance(value, (str, bytes)):
+    if isinstance(value, (str, bytes)) or getattr(value, "ndim", 0) != 0:
         return None
     try:
         return float(value)
@@ -68,8 +68,10 @@ def known_keys(where: str, config: Mapping[str, Any], accepted: Iterable[str],
     neutral   keys of other Keras versions -> the values at which they change nothing; such
               an entry is left out, and any other value of it is refused, never ignored.
 
-    Raises ModelFormatError for a key that is neither accepted nor neutral.
+    Raises ModelFormatError for a key that is neither accepted nor neutral, and for what is no dict.
     """
+    if not isinstance(config, Mapping):
+        raise ModelFormatError("config is not a dict", where=where, expected="a dict of keywords", got=repr(config))
     accepted = tuple(accepted)
     neutral = neutral or {}
     kept = {}
