@@ -2,25 +2,25 @@
 
 For a [M,20] @ [20,64] product with bias and relu behind it the body of the kernel is
 
-    (this thread's panels of 32 columns, or its rows where there are fewer panels than threads)
+    (this thread's panels of 64 columns, or its rows where there are fewer panels than threads)
     for panel in range(p_lo, p_hi):
-        j0 = panel * 32
-        for r0 in range(r_lo, r_hi, 96):              # rows whose sums fit in L1
-            rows = min(96, r_hi - r0)
-            for k0 in range(0, 20, 512):              # b's block of this panel, packed where it must be
-                r = 0
-                while r + 12 <= rows:                 # tiles of 12, 4 and 1 rows into the sums
-                    tile12(...)
-                    r += 12
-                ...
+        j0 = panel * 64
+        (b's panel packed, where it must be)
+        for r0 in range(r_lo, r_hi, 48):              # rows whose sums fit in L1
+            rows = min(48, r_hi - r0)
+            r = 0
+            while r + 6 <= rows:                      # tiles of 6, 2 and 1 rows into the sums
+                tile(...)
+                r += 6
+            ...
             for r in range(rows):                     # the epilogue, vectorised over columns
-                for c in range(32):
-                    v = s_f32[z_f32 + r * 32 + c]
+                for c in range(64):
+                    acc = s_f32[z_f32 + r * 64 + c]
                     ...
 
 b is packed into contiguous panels, zeros behind its last column, where its columns do not lie side by
-side or the panels do not divide it. Each output element is made by one thread, in order of k: results do not
-depend on the number of threads.
+side or the panels do not divide it. A long sum is cut into blocks of DEPTH. Each output element is made
+by one thread, in order of k: results do not depend on the number of threads.
 
 What does not live here: the tile (microkernel.py), what the epilogue computes (contractions.py).
 """
@@ -35,9 +35,11 @@ from graphc.codegen_cpu.source import KernelSource
 from graphc.ir.dims import Dim
 from graphc.ir.types import DType
 
-ROWS = 96  # rows whose sums are kept before the epilogue runs
-DEPTH = 512  # rows of b that are used before the next block is looked at
+SUMS = 3072  # sums kept before the epilogue runs, in elements: they stay in L1
+DEPTH = 1024  # rows of b in one block
 WIDE = 256  # from this many columns on, b is packed so that its rows do not lie pages apart
+HEIGHTS = {(32, 1): (12, 4, 1), (32, 2): (12, 4, 1), (32, 3): (8, 3, 1), (32, 4): (6, 2, 1),
+           (16, 1): (12, 4, 1), (16, 2): (6, 2, 1)}  # (registers, vectors): tile heights, tallest first
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,15 @@ class Tiling:
 
 
 def tiling(spec: Contraction, machine: Machine) -> Tiling:
-    """Tiles that fill the registers with accumulators, narrow ones where there are few columns."""
+    """Tiles that fill the registers with accumulators and pad the fewest columns, wide ones preferred."""
     lanes = machine.vector_bytes // spec.dtype.itemsize
-    vectors = 1 if isinstance(spec.n, int) and spec.n <= lanes else 2
-    tallest = 12 if machine.registers >= 32 else 6
-    return Tiling((tallest, 4, 1), vectors, vectors * lanes)
+    choices = [vectors for registers, vectors in HEIGHTS if registers == machine.registers]
+    if isinstance(spec.n, int):
+        n = spec.n
+        vectors = min(choices, key=lambda v: (-(-n // (v * lanes)) * v, -v))
+    else:
+        vectors = 2
+    return Tiling(HEIGHTS[machine.registers, vectors], vectors, vectors * lanes)
 
 
 def emit_contraction(spec: Contraction, machine: Machine, source: KernelSource, split: bool,
@@ -80,30 +86,56 @@ def emit_contraction(spec: Contraction, machine: Machine, source: KernelSource, 
     split=False leaves the whole product to the calling thread.
     """
     tiles = tiling(spec, machine)
-    size = source.size
-    sums, sums_at = source.scratch(spec.dtype, ROWS * tiles.width)
-    packed = _packs(spec, tiles)
-    pack = source.scratch(spec.dtype, DEPTH * tiles.width) if packed else None
-    n = size(spec.n)
-    panels = f"(({n} + {tiles.width - 1}) // {tiles.width})" if not isinstance(spec.n, int) \
-        else str(-(-spec.n // tiles.width))
-    _shares(source, panels, size(spec.m), tiles.rows[0], split)
+    chunk = max(1, SUMS // tiles.width // tiles.rows[0]) * tiles.rows[0]
+    sums = source.scratch(spec.dtype, chunk * tiles.width)
+    pack = source.scratch(spec.dtype, _depth(spec) * tiles.width) if _packs(spec, tiles) else None
+    n = source.size(spec.n)
+    panels = str(-(-spec.n // tiles.width)) if isinstance(spec.n, int) \
+        else f"(({n} + {tiles.width - 1}) // {tiles.width})"
+    width = _width(spec, tiles, n)
+    _shares(source, panels, source.size(spec.m), tiles.rows[1], split)
     with source.block("for panel in range(p_lo, p_hi):"):
         source.line(f"j0 = panel * {tiles.width}")
-        exact = isinstance(spec.n, int) and spec.n % tiles.width == 0
-        width = str(tiles.width) if exact else f"min({tiles.width}, {n} - j0)"
-        if isinstance(spec.n, int) and spec.n < tiles.width:
-            width = str(spec.n)
-        with source.block(f"for r0 in range(r_lo, r_hi, {ROWS}):"):
-            source.line(f"rows = min({ROWS}, r_hi - r0)")
-            with source.block(f"for k0 in range(0, max({size(spec.k)}, 1), {DEPTH}):"):
-                source.line(f"depth = min({DEPTH}, {size(spec.k)} - k0)")
-                if pack is not None:
-                    _emit_pack(spec, source, tiles, pack, width)
-                _emit_tiles(spec, source, tiles, pack, (sums, sums_at))
+        if pack is not None and not _blocked(spec):
+            source.line(f"depth = {source.size(spec.k)}")
+            _emit_pack(spec, source, tiles, pack, width, "0")
+        with source.block(f"for r0 in range(r_lo, r_hi, {chunk}):"):
+            source.line(f"rows = min({chunk}, r_hi - r0)")
+            _emit_sums(spec, source, tiles, pack, sums, width)
             with source.block("for r in range(rows):"), source.block(f"for c in range({width}):"):
-                source.line(f"acc = {sums}[{sums_at} + r * {tiles.width} + c]")
+                source.line(f"acc = {sums[0]}[{sums[1]} + r * {tiles.width} + c]")
                 epilogue("(r0 + r)", "(j0 + c)", "acc")
+
+
+def _emit_sums(spec: Contraction, source: KernelSource, tiles: Tiling, pack: tuple[str, str] | None,
+               sums: tuple[str, str], width: str) -> None:
+    """One chunk of rows: over all of k at once, or block by block."""
+    if not _blocked(spec):
+        source.line(f"depth = {source.size(spec.k)}")
+        _emit_tiles(spec, source, tiles, pack, sums, "0")
+        return
+    with source.block(f"for k0 in range(0, max({source.size(spec.k)}, 1), {DEPTH}):"):
+        source.line(f"depth = min({DEPTH}, {source.size(spec.k)} - k0)")
+        if pack is not None:
+            _emit_pack(spec, source, tiles, pack, width, "k0")
+        _emit_tiles(spec, source, tiles, pack, sums, "k0")
+
+
+def _blocked(spec: Contraction) -> bool:
+    return not isinstance(spec.k, int) or spec.k > DEPTH
+
+
+def _depth(spec: Contraction) -> int:
+    return spec.k if isinstance(spec.k, int) and spec.k <= DEPTH else DEPTH
+
+
+def _width(spec: Contraction, tiles: Tiling, n: str) -> str:
+    """Columns of a panel that exist, as text."""
+    if isinstance(spec.n, int) and spec.n % tiles.width == 0:
+        return str(tiles.width)
+    if isinstance(spec.n, int) and spec.n < tiles.width:
+        return str(spec.n)
+    return f"min({tiles.width}, {n} - j0)"
 
 
 def _packs(spec: Contraction, tiles: Tiling) -> bool:
@@ -111,7 +143,7 @@ def _packs(spec: Contraction, tiles: Tiling) -> bool:
     return spec.b_strides[1] != 1 or not whole or (isinstance(spec.n, int) and spec.n >= WIDE)
 
 
-def _shares(source: KernelSource, panels: str, rows: str, tallest: int, split: bool) -> None:
+def _shares(source: KernelSource, panels: str, rows: str, grain: int, split: bool) -> None:
     source.line(f"p_lo, p_hi, r_lo, r_hi = 0, {panels}, 0, {rows}")
     if not split:
         return
@@ -119,35 +151,48 @@ def _shares(source: KernelSource, panels: str, rows: str, tallest: int, split: b
         source.line(f"p_lo = {panels} * thread // threads")
         source.line(f"p_hi = {panels} * (thread + 1) // threads")
     with source.block("else:"):
-        source.line(f"blocks = ({rows} + {tallest - 1}) // {tallest}")
-        source.line(f"r_lo = min({rows}, blocks * thread // threads * {tallest})")
-        source.line(f"r_hi = min({rows}, blocks * (thread + 1) // threads * {tallest})")
+        source.line(f"blocks = ({rows} + {grain - 1}) // {grain}")
+        source.line(f"r_lo = min({rows}, blocks * thread // threads * {grain})")
+        source.line(f"r_hi = min({rows}, blocks * (thread + 1) // threads * {grain})")
 
 
-def _emit_pack(spec: Contraction, source: KernelSource, tiles: Tiling, pack: tuple[str, str], width: str) -> None:
+def _emit_pack(spec: Contraction, source: KernelSource, tiles: Tiling, pack: tuple[str, str], width: str,
+               k0: str) -> None:
     name, start = pack
     row, column = (source.size(s) for s in spec.b_strides)
-    with source.block("for k in range(depth):"):
+    base = f"{spec.b_at} + {k0} * {row} + j0 * {column}"
+    if spec.b_strides[0] == 1 and width == str(tiles.width):
+        lanes = tiles.width // tiles.vectors
+        turn = source.vector_function("transposed", spec.dtype)
+        source.line("k = 0")
+        with source.block(f"while k + {lanes} <= depth:"):
+            with source.block(f"for c in range(0, {tiles.width}, {lanes}):"):
+                source.line(f"{turn}({spec.b}, {base} + c * {column} + k, {column}, "
+                            f"{name}, {start} + k * {tiles.width} + c, {tiles.width})")
+            source.line(f"k += {lanes}")
+        head = "for k in range(k, depth):"
+    else:
+        head = "for k in range(depth):"
+    with source.block(head):
         with source.block(f"for c in range({width}):"):
-            source.line(f"{name}[{start} + k * {tiles.width} + c] = "
-                        f"{spec.b}[{spec.b_at} + (k0 + k) * {row} + (j0 + c) * {column}]")
+            source.line(f"{name}[{start} + k * {tiles.width} + c] = {spec.b}[{base} + k * {row} + c * {column}]")
         if width != str(tiles.width):
             with source.block(f"for c in range({width}, {tiles.width}):"):
                 source.line(f"{name}[{start} + k * {tiles.width} + c] = {source.constant(0, spec.dtype)}")
 
 
 def _emit_tiles(spec: Contraction, source: KernelSource, tiles: Tiling, pack: tuple[str, str] | None,
-                sums: tuple[str, str]) -> None:
+                sums: tuple[str, str], k0: str) -> None:
     a_row, a_col = (source.size(s) for s in spec.a_strides)
     b_row = source.size(spec.b_strides[0])
     if pack is not None:
         b = f"{pack[0]}, {pack[1]}, {tiles.width}"
     else:
-        b = f"{spec.b}, {spec.b_at} + k0 * {b_row} + j0, {b_row}"
+        b = f"{spec.b}, {spec.b_at} + {k0} * {b_row} + j0, {b_row}"
     source.line("r = 0")
     for height in tiles.rows:
         tile = source.tile(spec.dtype, height, tiles.vectors)
         with source.block(f"while r + {height} <= rows:"):
-            source.line(f"{tile}({spec.a}, {spec.a_at} + (r0 + r) * {a_row} + k0 * {a_col}, {a_row}, {a_col},")
-            source.line(f"    {b}, depth, {sums[0]}, {sums[1]} + r * {tiles.width}, {tiles.width}, k0)")
+            source.line(f"{tile}({spec.a}, {spec.a_at} + (r0 + r) * {a_row} + {k0} * {a_col}, {a_row}, {a_col},")
+            source.line(f"    {b}, depth, {sums[0]}, {sums[1]} + r * {tiles.width}, {tiles.width}, {k0})")
             source.line(f"r += {height}")

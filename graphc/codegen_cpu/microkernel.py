@@ -48,6 +48,51 @@ def microkernel(dtype: str, rows: int, vectors: int) -> Any:
     return tile
 
 
+@cache
+def transposed(dtype: str) -> Any:
+    """transposed(src, src_at, src_row, out, out_at, out_row): a square block of lanes x lanes, rows to columns."""
+    scalar = ir.FloatType() if dtype == "f32" else ir.DoubleType()
+    lanes = host().vector_bytes // (4 if dtype == "f32" else 8)
+
+    @intrinsic
+    def turn(typingctx, src, src_at, src_row, out, out_at, out_row):  # type: ignore[no-untyped-def]
+        plain = [types.unliteral(t) for t in (src, src_at, src_row, out, out_at, out_row)]
+        words = [t if isinstance(t, types.CPointer) else types.int64 for t in plain]
+
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            _transpose(builder, ir.VectorType(scalar, lanes), lanes, *arguments)
+            return context.get_dummy_value()
+
+        return types.void(*words), generate
+
+    return turn
+
+
+def _transpose(builder: ir.IRBuilder, vector: ir.Type, lanes: int, src: Any, src_at: Any, src_row: Any, out: Any,
+               out_at: Any, out_row: Any) -> None:
+    """log2(lanes) rounds of interleaving rows i and i + lanes / 2 turn rows into columns."""
+    def row_pointer(base: Any, at: Any, stride: Any, i: int) -> Any:
+        offset = builder.add(at, builder.mul(stride, ir.Constant(INT, i)))
+        return builder.bitcast(builder.gep(base, [offset]), vector.as_pointer())
+
+    rows = []
+    for i in range(lanes):
+        rows.append(builder.load(row_pointer(src, src_at, src_row, i)))
+        rows[-1].align = 4
+    half = lanes // 2
+    kind = ir.VectorType(ir.IntType(32), lanes)
+    low = ir.Constant(kind, [j // 2 + (j % 2) * lanes for j in range(lanes)])
+    high = ir.Constant(kind, [half + j // 2 + (j % 2) * lanes for j in range(lanes)])
+    for _ in range(lanes.bit_length() - 1):
+        mixed = []
+        for i in range(half):
+            mixed += [builder.shuffle_vector(rows[i], rows[i + half], low),
+                      builder.shuffle_vector(rows[i], rows[i + half], high)]
+        rows = mixed
+    for i, row in enumerate(rows):
+        builder.store(row, row_pointer(out, out_at, out_row, i)).align = 4
+
+
 class _Tile:
     def __init__(self, builder: ir.IRBuilder, scalar: ir.Type, lanes: int, rows: int, vectors: int):
         self.b, self.scalar, self.lanes = builder, scalar, lanes

@@ -113,6 +113,13 @@ class KernelSource:
         self._tiles[name] = f'{name} = microkernel("{dtype}", {rows}, {vectors})'
         return name
 
+    def vector_function(self, kind: str, dtype: DType) -> str:
+        """A function of the micro-kernel file that depends on the element type, defined at the head of the file."""
+        name = f"{kind}_{dtype}"
+        self.use("microkernel", kind)
+        self._tiles[name] = f'{name} = {kind}("{dtype}")'
+        return name
+
     def cast(self, text: str, dtype: DType) -> str:
         return f"({text} != 0)" if dtype is BOOL else f"np.{dtype.numpy_name}({text})"
 

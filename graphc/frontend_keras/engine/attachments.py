@@ -1,0 +1,73 @@
+"""Losses and updates that layers carry besides what they compute.
+
+Some depend on the inputs of a call (an activity penalty, batch statistics), some do not (a weight penalty).
+
+What does not live here: when they enter the total loss or a training step (compile.py, functions.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphc.frontend_keras.utils.generic_utils import to_list
+
+Table = dict[tuple[Any, ...] | None, list[Any]]
+
+
+class Attachments:
+    """The losses and updates of one layer, each with the inputs that it hangs on; the key None is for none."""
+
+    trainable: bool
+    stateful: bool
+
+    def _clear_attachments(self) -> None:
+        self._losses: list[Any] = []
+        self._updates: list[Any] = []
+        self._per_input_losses: Table = {}
+        self._per_input_updates: Table = {}
+
+    def add_loss(self, losses: Any, inputs: Any = None) -> None:
+        """Add scalar tensors to the total loss of every model with this layer.
+
+        inputs  the tensors that they depend on: a model that does not hold them leaves the losses out
+        """
+        _attach(self._losses, self._per_input_losses, losses, inputs)
+
+    def add_update(self, updates: Any, inputs: Any = None) -> None:
+        """Add updates (results of K.update, or pairs of variable and new value) to every training step."""
+        _attach(self._updates, self._per_input_updates, updates, inputs)
+
+    @property
+    def losses(self) -> list[Any]:
+        return self._losses
+
+    @property
+    def updates(self) -> list[Any]:
+        return self._updates if self.trainable or self.stateful else []
+
+    def get_losses_for(self, inputs: Any) -> list[Any]:
+        """The losses that depend on `inputs`; None: those that depend on no input."""
+        return self._per_input_losses.get(_key(inputs), [])
+
+    def get_updates_for(self, inputs: Any) -> list[Any]:
+        """The updates that depend on `inputs`; None: those that depend on no input."""
+        if not (self.trainable or self.stateful):
+            return []
+        return self._per_input_updates.get(_key(inputs), [])
+
+
+def _attach(everything: list[Any], table: Table, new: Any, inputs: Any) -> None:
+    added = [] if new is None else to_list(new)
+    if added:
+        everything += added
+        table.setdefault(_key(inputs), []).extend(added)
+
+
+def _key(inputs: Any) -> tuple[Any, ...] | None:
+    tensors = [] if inputs is None else to_list(inputs, allow_tuple=True)
+    return tuple(tensors) or None
+
+
+def distinct(items: list[Any]) -> list[Any]:
+    """The items in order, each object once."""
+    return list({id(one): one for one in items}.values())

@@ -1,0 +1,65 @@
+"""Keywords of Keras 1 that Keras 2 still takes, with a warning that shows the new call.
+
+What does not live here: which keywords a layer has (each layer names its own).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from graphc.frontend_keras.utils.checks import KeywordError
+
+Init = Callable[..., None]
+
+
+def renamed_keywords(names: Mapping[str, str], hint: str = "") -> Callable[[Init], Init]:
+    """A decorator for `__init__`: old keyword -> new keyword.
+
+    hint  what the user may have meant by a keyword that is also given by position
+    """
+
+    def decorate(init: Init) -> Init:
+        positions = [name for name in inspect.signature(init).parameters if name != "self"]
+
+        @functools.wraps(init)
+        def wrapper(self: Any, *args: Any, **kwargs: Any) -> None:
+            title = type(self).__name__
+            old = [name for name in names if name in kwargs and name not in positions]
+            for name in old:
+                _rename(title, kwargs, name, names[name])
+            if old:
+                warnings.warn(f"Update your `{title}` call to the Keras 2 API: `{_call_text(title, args, kwargs)}`",
+                              stacklevel=2)
+            for name in positions[:len(args)]:
+                if name in kwargs:
+                    raise KeywordError(f"__init__() got multiple values for argument '{name}'", where=title,
+                                       got=_call_text(title, args, kwargs),
+                                       fix=hint.format(args=", ".join(map(repr, args)), value=repr(kwargs[name])))
+            init(self, *args, **kwargs)
+
+        return wrapper
+
+    return decorate
+
+
+def _rename(title: str, kwargs: dict[str, Any], old: str, new: str) -> None:
+    if new in kwargs:
+        raise KeywordError(f"`{old}` is the Keras 1 name of `{new}`, and both are given", where=title,
+                           got=f"{old}={kwargs[old]!r}, {new}={kwargs[new]!r}")
+    kwargs[new] = kwargs.pop(old)
+
+
+def _call_text(title: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    shown = [_value_text(value) for value in args]
+    shown += [f"{name}={_value_text(value)}" for name, value in kwargs.items()]
+    return f"{title}({', '.join(shown)})"
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    return repr(value) if isinstance(value, (int, float, tuple, bool)) or value is None else f"{value!s:.60}"
