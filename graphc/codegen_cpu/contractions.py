@@ -71,7 +71,7 @@ def emit_contract(kernel: Kernel, source: KernelSource) -> Emitted:
         for value in kernel.outputs:
             expressions.store(value, at)
 
-    work = size_of((*batch, m, n)) * (k + cost(kernel))
+    work = size_of((*batch, m, n)) * (k // 2 + cost(kernel))  # a multiply-add is half an operation
     if not batch:
         emit_contraction(spec, host(), source, True, epilogue)
         return source.finish(work, grid=m)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from graphc.runtime.executable import NativeExecutable
 
 STAGED_BYTES = 1 << 16  # inputs up to this size are copied into the arena, larger ones pointed at
-PARALLEL_WORK = 1 << 16  # scalar operations below which waking threads costs more than it gives
+PARALLEL_WORK = 1 << 17  # scalar operations below which waking threads costs more than it gives
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from graphc.ir.printer import print_graph
 from graphc.ir.spec import Array, Kind, OpSpec, op_spec
 from graphc.ir.types import DTYPES, F32, TensorType
 from graphc.ir.verify import verify
+from tests.ir.samples import SAMPLES, graph_of
 
 assert graphc.ir
 B, T = symbol("B"), symbol("T")
@@ -246,6 +247,13 @@ def graphs(draw):
 
 @given(graphs())
 def test_graphs_read_back(graph):
+    verify(graph)
+    assert_reads_back(graph)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda s: s.name)
+def test_every_op_reads_back(sample):
+    graph = graph_of(sample)
     verify(graph)
     assert_reads_back(graph)
 

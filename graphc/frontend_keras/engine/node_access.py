@@ -66,7 +66,7 @@ class NodeAccess:
     def _only(self, attribute: str, wanted: str, getter: str) -> Any:
         if len(self._inbound_nodes) > 1:
             raise NodeError(f"Layer {self.name} has multiple inbound nodes, hence the notion of \"layer {wanted}\" "
-                            f"is ill-defined. Use `{getter}(node_index)` instead")
+                            f"is ill-defined. Use `{getter}(node_index)` instead.")
         if not self._inbound_nodes:
             reason = ("is not connected, no input to return" if wanted.startswith("input")
                       else "has no inbound nodes")
@@ -96,9 +96,9 @@ class NodeAccess:
             raise NodeError(f"The layer {self.name} has never been called and thus has no defined {wanted} shape")
         first = getattr(self._inbound_nodes[0], attribute)
         if any(getattr(node, attribute) != first for node in self._inbound_nodes[1:]):
-            raise NodeError(f"The layer \"{self.name} has multiple inbound nodes, with different {wanted} shapes. "
+            raise NodeError(f"The layer \"{self.name}\" has multiple inbound nodes, with different {wanted} shapes. "
                             f"Hence the notion of \"{wanted} shape\" is ill-defined for the layer. "
-                            f"Use `{getter}(node_index)` instead")
+                            f"Use `{getter}(node_index)` instead.")
         return unpack_singleton(first)
 
     @property

@@ -1,0 +1,106 @@
+"""What the compiler makes of a graph, stage by stage, as text: the data behind `graphc dump-ir`.
+
+What does not live here: reading models and command lines (cli/), the stages themselves (compiler.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from graphc.codegen_cpu.emit import emit_kernel
+from graphc.compiler import symbol_of
+from graphc.errors import ArgumentError
+from graphc.ir.builder import make_op
+from graphc.ir.graph import Graph, Op, Value
+from graphc.ir.kernel import Kernel
+from graphc.ir.printer import names_of, print_graph
+from graphc.ir.program import MemoryPlan
+from graphc.passes.pipeline import optimize, plan
+
+NOMINAL_SIZE = 32  # what a symbol counts as in the summary of the memory plan
+
+
+def dump(graph: Graph, stage: str) -> str:
+    """The graph after `stage`: lowered, optimized, fused, kernels, source, llvm or asm.
+
+    The text of lowered, optimized, fused and kernels parses back (one or several graphs; the rest are
+    comments). Raises ArgumentError for an unknown stage, CompileError where a kernel cannot be compiled.
+    """
+    if stage not in STAGES:
+        raise ArgumentError("no such stage", where="dump-ir", expected=", ".join(STAGES), got=repr(stage))
+    return STAGES[stage](graph)
+
+
+def named(graph: Graph) -> Graph:
+    """The same graph with a unique name on every value, so that all of its kernels call it the same."""
+    names = names_of(graph)
+    new: dict[Value, Value] = {v: Value(v.type, names[v]) for v in graph.inputs}
+    ops = []
+    for op in graph.ops:
+        copy = make_op(op.spec, tuple(new[v] for v in op.operands), op.kwargs, origin=op.origin)
+        results = tuple(Value(r.type, names[old]) for r, old in zip(copy.results, op.results, strict=True))
+        ops.append(Op(op.spec, copy.operands, copy.attrs, results, op.origin))
+        new.update(zip(op.results, results, strict=True))
+    return Graph(graph.name, tuple(new[v] for v in graph.inputs), tuple(ops), tuple(new[v] for v in graph.outputs),
+                 graph.donations)
+
+
+def _planned(graph: Graph) -> MemoryPlan:
+    return plan(named(optimize(graph)))
+
+
+def _fused(graph: Graph) -> str:
+    memory = _planned(graph)
+    parts = [_kernel_text(kernel, memory, places=False) for kernel in memory.kernels.kernels]
+    reasons = dict.fromkeys(f"# {decision}" for decision in memory.kernels.decisions)
+    return "\n\n".join([*parts, "\n".join(reasons)])
+
+
+def _kernels(graph: Graph) -> str:
+    memory = _planned(graph)
+    sizes = {name: NOMINAL_SIZE for v in graph.inputs for name in v.type.symbols}
+    bound = ", ".join(f"{name} = {size}" for name, size in sizes.items())
+    total = f"# arena: {memory.peak_bytes(sizes)} bytes in {len(memory.slots)} slots" + (f" at {bound}" if bound else "")
+    return "\n\n".join([total, *(_kernel_text(kernel, memory, places=True) for kernel in memory.kernels.kernels)])
+
+
+def _kernel_text(kernel: Kernel, memory: MemoryPlan, *, places: bool) -> str:
+    nest = " x ".join(f"{part}({','.join(map(str, dims))})" for part, dims in
+                      (("outer", kernel.nest.outer), ("reduce", kernel.nest.reduce), ("inner", kernel.nest.inner))
+                      if dims or part == "outer")
+    lines = [f"# {kernel.kind.value} kernel over {nest}"]
+    if kernel.aliases:
+        lines.append("# in place: " + ", ".join(f"%{kernel.outputs[o].hint} over %{kernel.inputs[i].hint}"
+                                                 for o, i in kernel.aliases))
+    if places:
+        lines.append("# " + (", ".join(f"%{v.hint} in slot {memory.place[v]}" for v in kernel.outputs
+                                       if v in memory.place) or "no result in the arena"))
+        lines.append(f"# native code {symbol_of(emit_kernel(kernel).source)}")
+    return "\n".join([*lines, print_graph(kernel.graph.replace(name=kernel.name))])
+
+
+def _each_source(show: Callable[[str, str], str]) -> Callable[[Graph], str]:
+    def stage(graph: Graph) -> str:
+        sources: dict[str, list[str]] = {}
+        for kernel in _planned(graph).kernels.kernels:
+            source = emit_kernel(kernel).source
+            sources.setdefault(source, []).append(kernel.name)
+        return "\n\n".join(f"# {', '.join(names)}\n{show(source, symbol_of(source))}"
+                           for source, names in sources.items())
+
+    return stage
+
+
+def _llvm(source: str, symbol: str) -> str:
+    return import_module("graphc.codegen_cpu.jit").llvm_ir(source, symbol)
+
+
+def _assembly(source: str, symbol: str) -> str:
+    return import_module("graphc.codegen_cpu.jit").assembly(source, symbol)
+
+
+STAGES: dict[str, Callable[[Graph], str]] = {
+    "lowered": print_graph, "optimized": lambda graph: print_graph(named(optimize(graph))), "fused": _fused,
+    "kernels": _kernels, "source": _each_source(lambda source, symbol: source), "llvm": _each_source(_llvm),
+    "asm": _each_source(_assembly)}

@@ -1,0 +1,61 @@
+"""Shapes as users give them, and the names of layers.
+
+What does not live here: symbolic sizes (backend/symbols.py).
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+import warnings
+from typing import Any
+
+from graphc.errors import ArgumentError
+from graphc.frontend_keras import backend as K
+
+StaticShape = tuple[int | None, ...]
+
+
+def shape_argument(value: Any, name: str, where: str) -> StaticShape:
+    """`value` as a tuple of sizes and Nones; one number n is taken as (n,), with a warning.
+
+    Raises ArgumentError for anything else.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        warnings.warn(f"{where}: `{name}` is a tuple; {name}={value} is taken as {name}=({value},)", stacklevel=4)
+        value = (value,)
+    try:
+        return tuple(None if size is None else _size(size) for size in value)
+    except TypeError as error:
+        raise ArgumentError(f"`{name}` is not a shape", where=where, expected="a tuple of sizes, None where unknown",
+                            got=repr(value)) from error
+
+
+def _size(value: Any) -> int:
+    size = operator.index(value)
+    if size < 0:
+        raise TypeError("negative")
+    return size
+
+
+def positive(value: Any, name: str, where: str) -> int:
+    """`value` as an integer of at least 1. Raises ArgumentError for anything else."""
+    try:
+        number = operator.index(value) if not isinstance(value, float) else int(value)
+    except TypeError:
+        number = 0
+    if number < 1 or number != value or isinstance(value, bool):
+        raise ArgumentError(f"`{name}` is not a positive integer", where=where, expected="an integer >= 1",
+                            got=repr(value))
+    return number
+
+
+def snake_case(name: str) -> str:
+    """`MaxPooling2D` -> `max_pooling2d`; a leading underscore becomes `private_`."""
+    words = re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z0-9]+)", r"\1_\2", name)).lower()
+    return f"private{words}" if words.startswith("_") else words
+
+
+def default_name(prefix: str) -> str:
+    """`prefix_n` with the next number of this session."""
+    return f"{prefix}_{K.get_uid(prefix)}"
