@@ -35,11 +35,11 @@ def microkernel(dtype: str, rows: int, vectors: int) -> Any:
     lanes = host().vector_bytes // (4 if dtype == "f32" else 8)
 
     @intrinsic
-    def tile(typingctx, a, a_at, a_row, a_col, b, b_at, b_row, k, out, out_at, out_row, add):  # type: ignore[no-untyped-def]
+    def tile(typingctx, a, a_at, a_row, a_col, b, b_at, b_row, k, out, out_at, out_row, add):
         plain = [types.unliteral(t) for t in (a, a_at, a_row, a_col, b, b_at, b_row, k, out, out_at, out_row, add)]
         words = [t if isinstance(t, types.CPointer) else types.int64 for t in plain]
 
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):
             _Tile(builder, scalar, lanes, rows, vectors).emit(*arguments)
             return context.get_dummy_value()
 
@@ -55,11 +55,11 @@ def transposed(dtype: str) -> Any:
     lanes = host().vector_bytes // (4 if dtype == "f32" else 8)
 
     @intrinsic
-    def turn(typingctx, src, src_at, src_row, out, out_at, out_row):  # type: ignore[no-untyped-def]
+    def turn(typingctx, src, src_at, src_row, out, out_at, out_row):
         plain = [types.unliteral(t) for t in (src, src_at, src_row, out, out_at, out_row)]
         words = [t if isinstance(t, types.CPointer) else types.int64 for t in plain]
 
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):
             _transpose(builder, ir.VectorType(scalar, lanes), lanes, *arguments)
             return context.get_dummy_value()
 

@@ -30,9 +30,9 @@ def gradients(builder: Builder, ops: Sequence[Op], outputs: Sequence[Value], cot
     for op in reversed(ops):
         if not any(r in adjoint for r in op.results) or not any(v in reached for v in op.operands):
             continue
-        for operand, cotangent in zip(op.operands, _pull_back(builder, op, adjoint), strict=True):
-            if cotangent is not None and operand in reached and operand.type.dtype.is_float:
-                _accumulate(builder, adjoint, operand, cotangent.value)
+        for operand, pulled in zip(op.operands, _pull_back(builder, op, adjoint), strict=True):
+            if pulled is not None and operand in reached and operand.type.dtype.is_float:
+                _accumulate(builder, adjoint, operand, pulled.value)
     return [adjoint.get(v) for v in wrt]
 
 

@@ -22,6 +22,7 @@ def _inline_once(graph: Graph) -> Graph:
         operands = tuple(new[v] for v in op.operands)
         if op.spec.kind is Kind.COMPOSITE:
             builder.origin = op.origin
+            assert op.spec.body is not None, f"{op.name} is a composite and has a body"
             body = op.spec.body(RuleContext(builder, op), *(Traced(builder, v) for v in operands))
             new[op.result] = body.value
         else:

@@ -75,7 +75,8 @@ class Binding:
             self._addresses[value] = state.array.ctypes.data
         self._constants = self._place_constants()
         self._status = np.zeros(1, np.int64)
-        self._fill_blocks()
+        self._pointer_words: list[Value | None] = []
+        self._blocks, self._table = self._fill_blocks()
         self._words = [np.flatnonzero([w == v for w in self._pointer_words]) for v in owner.inputs]
         self._result_words = [np.flatnonzero([w == v for w in self._pointer_words]) for v in owner.returned]
         self.stages = [arena.view(offsets[v], s, v.type.dtype.numpy) if v in offsets else None
@@ -124,10 +125,9 @@ class Binding:
 
     # ---- table and argument blocks
 
-    def _fill_blocks(self) -> None:
+    def _fill_blocks(self) -> tuple[np.ndarray, np.ndarray]:
         """Write the argument blocks of all launches, one behind the other, and the table over them."""
         words: list[int] = []
-        self._pointer_words: list[Value | None] = []
         entries: list[tuple[int, int, bool]] = []
         planned = self._owner.plan.kernels.graph
         in_place = {k.kernel.outputs[o] for k in self._owner.launches for o, _ in k.kernel.aliases}
@@ -144,10 +144,10 @@ class Binding:
             entries.append((self._owner.copy_address, len(words), False))
             words += [self._addresses[source], self._addresses[target], self._nbytes(target)]
             self._pointer_words += [source, target, None]
-        self._blocks = np.array(words or [0], np.int64)
-        base = self._blocks.ctypes.data
-        self._table = np.array([(address, base + 8 * first, int(parallel)) for address, first, parallel in entries],
-                               np.int64).reshape(-1, 3)
+        blocks = np.array(words or [0], np.int64)
+        base = blocks.ctypes.data
+        table = np.array([(address, base + 8 * first, int(parallel)) for address, first, parallel in entries], np.int64)
+        return blocks, table.reshape(-1, 3)
 
     def _resolve(self, word: Word, scratch: int) -> int:
         if word.kind == "pointer":

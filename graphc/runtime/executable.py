@@ -75,9 +75,8 @@ class NativeExecutable:
             results = [np.empty((steps, *view.shape), view.dtype) for view in binding.views]
             bad = binding.run_steps(arrays, stepped, results, steps)
             if bad is not None:
-                batch = [a[bad * n:(bad + 1) * n] if s else a
-                         for a, s, n in zip(arrays, stepped, (shape[0] if shape else 0 for shape in shapes), strict=True)]
-                raise self._index_error(batch)
+                raise self._index_error([a[bad * shape[0]:(bad + 1) * shape[0]] if s else a
+                                         for a, s, shape in zip(arrays, stepped, shapes, strict=True)])
         return results
 
     def forget_bindings(self) -> None:

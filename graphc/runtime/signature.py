@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphc.errors import DTypeError, ShapeError
-from graphc.ir.dims import Dim, SymExpr, Symbol, bind, symbols
+from graphc.ir.dims import Dim, Symbol, SymExpr, bind, symbols
 from graphc.ir.graph import Value
 
 

@@ -178,6 +178,8 @@ class Layer(NodeAccess, Attachments):
         inputs = list(inputs) if isinstance(inputs, tuple) else inputs
         with K.name_scope(self.name):
             tensors = symbolic_inputs(self, inputs)
+            if not tensors:
+                raise ArgumentError("called on an empty list", where=self.name, expected="at least one tensor")
             check_inputs(self, inputs)
             if not self.built:
                 self._build_for(tensors)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from graphc.errors import ModelFormatError
+from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.utils.checks import did_you_mean
 
 _BASE = frozenset({"name", "trainable", "batch_input_shape", "dtype", "input_shape", "input_dim", "batch_size",
@@ -49,13 +50,16 @@ def layer_keywords(cls: type, config: Any) -> dict[str, Any]:
 
 
 def _plain_dtype(cls: type, found: dict[str, Any]) -> None:
-    """A dtype policy becomes the name of its type; a dtype that would be without effect is left out."""
+    """A dtype policy becomes the name of its type. Only inputs have a dtype of their own: warns of another float type."""
     dtype = found.get("dtype")
     if isinstance(dtype, Mapping):
         inner = dtype.get("config")
         dtype = found["dtype"] = inner.get("name") if isinstance(inner, Mapping) else None
     if dtype is None:
         found.pop("dtype", None)
+    elif dtype in _FLOATS and dtype != K.floatx() and "batch_input_shape" not in found:
+        warnings.warn(f"{cls.__name__}: computes in {K.floatx()}, although its configuration says {dtype}",
+                      stacklevel=5)
     elif not isinstance(dtype, str) or dtype.startswith("mixed"):
         raise ModelFormatError("the dtype of a layer is not supported", where=cls.__name__,
                                expected=f"one of {_FLOATS} or an integer type", got=repr(found["dtype"]))
