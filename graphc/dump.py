@@ -60,8 +60,8 @@ def _fused(graph: Graph) -> str:
 def _kernels(graph: Graph) -> str:
     memory = _planned(graph)
     sizes = {name: NOMINAL_SIZE for v in graph.inputs for name in v.type.symbols}
-    bound = ", ".join(f"{name} = {size}" for name, size in sizes.items())
-    total = f"# arena: {memory.peak_bytes(sizes)} bytes in {len(memory.slots)} slots" + (f" at {bound}" if bound else "")
+    bound = "".join(f", {name} = {size}" for name, size in sizes.items())
+    total = f"# arena: {memory.peak_bytes(sizes)} bytes in {len(memory.slots)} slots{bound}"
     return "\n\n".join([total, *(_kernel_text(kernel, memory, places=True) for kernel in memory.kernels.kernels)])
 
 

@@ -17,6 +17,7 @@ What does not live here: reductions (folds.py), contractions (contractions.py).
 from __future__ import annotations
 
 from contextlib import ExitStack
+from itertools import pairwise
 
 from graphc.codegen_cpu.expressions import Expressions
 from graphc.codegen_cpu.positions import At
@@ -77,7 +78,7 @@ def collapsed(kernel: Kernel) -> list[Shape]:
             cuts = set(range(len(domain) + 1))
             break
     edges = sorted(cuts)
-    return [domain[low:high] for low, high in zip(edges, edges[1:], strict=False) if high > low]
+    return [domain[low:high] for low, high in pairwise(edges) if high > low]
 
 
 def _broadcast_cuts(op: Op) -> set[int]:

@@ -32,7 +32,8 @@ def host() -> Machine:
     widest = 64 if features.get("avx512f") and features.get("avx512vl") else 32 if features.get("avx2") else 16
     given = os.environ.get("GRAPHC_VECTOR_BYTES")
     if given is not None and given not in ("16", "32", "64"):
-        raise ArgumentError("not a vector length", where="GRAPHC_VECTOR_BYTES", expected="16, 32 or 64", got=repr(given))
+        raise ArgumentError("not a vector length", where="GRAPHC_VECTOR_BYTES", expected="16, 32 or 64",
+                            got=repr(given))
     vector = min(widest, int(given)) if given else widest
     registers = 32 if vector == 64 or not llvm.get_process_triple().startswith("x86") else 16
     name = llvm.get_host_cpu_name()

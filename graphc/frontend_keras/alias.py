@@ -36,13 +36,15 @@ def install_as_keras() -> None:
 class AliasFinder(MetaPathFinder):
     """Answers for `keras` and everything below it."""
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, path: Sequence[str] | None,
+                  target: ModuleType | None = None) -> ModuleSpec | None:
         if fullname != ALIAS and not fullname.startswith(f"{ALIAS}."):
             return None
-        real = REAL + fullname[len(ALIAS):]
-        if find_spec(real) is None:
-            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
-        return ModuleSpec(fullname, _AliasLoader(real), is_package=True)
+        name = REAL + fullname[len(ALIAS):]
+        real = find_spec(name)
+        if real is None:
+            return None
+        return ModuleSpec(fullname, _AliasLoader(name), is_package=real.submodule_search_locations is not None)
 
 
 class _AliasLoader(Loader):

@@ -8,6 +8,7 @@ What does not live here: running the nodes (network.py).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -123,8 +124,7 @@ def _check_connected(inputs: Sequence[Any], topology: Topology) -> None:
 
 
 def _check_names(layers: Sequence[Any], model_name: str) -> None:
-    names = [layer.name for layer in layers]
-    for name in names:
-        if names.count(name) > 1:
-            raise ArgumentError(f"The name \"{name}\" is used {names.count(name)} times in the model. All layer names "
-                                "should be unique", where=model_name)
+    for name, times in Counter(layer.name for layer in layers).items():
+        if times > 1:
+            raise ArgumentError(f"The name \"{name}\" is used {times} times in the model. All layer names should be "
+                                "unique", where=model_name)

@@ -1,0 +1,42 @@
+"""Argument parsing whose errors are one line, and the values that several commands take.
+
+What does not live here: the commands' own options.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+
+class UsageError(Exception):
+    """A command line that cannot be understood."""
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """Raises UsageError instead of printing and leaving."""
+
+    def __init__(self, *args: Any, **more: Any):
+        super().__init__(*args, allow_abbrev=False, **more)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def batch_size(text: str) -> int | None:
+    """`symbolic` is None; else a number of rows of at least 1."""
+    if text == "symbolic":
+        return None
+    return positive(text)
+
+
+def positive(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 0 < len(text) < 10 or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 999999999")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a seed, a whole number from 0 on")
+    return int(text)
