@@ -39,7 +39,7 @@ def graph_dot(graph: Graph) -> str:
     """The graph in Graphviz's language: a box for every op, an ellipse for every input and output."""
     names = names_of(graph)
     node_of: dict[Value, str] = {}
-    lines = [f"digraph {_quoted(graph.name)} {{", "  rankdir=TB;", '  node [fontname="monospace"];']
+    lines = [f"digraph {quoted(graph.name)} {{", "  rankdir=TB;", '  node [fontname="monospace"];']
     for number, value in enumerate(graph.inputs):
         node_of[value] = f"in{number}"
         lines.append(f"  in{number} [shape=ellipse, label={_label(f'%{names[value]}', str(value.type))}];")
@@ -81,15 +81,15 @@ def _attr_lines(op: Op) -> list[str]:
 
 
 def _edge(source: str, target: str, value: Value) -> str:
-    return f"{source} -> {target} [label={_quoted(str(value.type))}];"
+    return f"{source} -> {target} [label={quoted(str(value.type))}];"
 
 
 def _label(*lines: str) -> str:
     shown = [line if len(line) <= LABEL else f"{line[:LABEL]}..." for line in lines if line]
-    return '"' + r"\n".join(_quoted(line)[1:-1] for line in shown) + '"'
+    return '"' + r"\n".join(quoted(line)[1:-1] for line in shown) + '"'
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A DOT string; Graphviz gives a meaning to backslashes, so each one stands for itself."""
     printable = "".join(c if c.isprintable() else "?" for c in text)
     return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -16,7 +16,7 @@ from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.backend.leaves import State
 from graphc.frontend_keras.engine import network_config, saving
 from graphc.frontend_keras.engine.attachments import distinct
-from graphc.frontend_keras.engine.base_layer import Layer, matched
+from graphc.frontend_keras.engine.base_layer import Layer, NotBuiltLayerError, matched
 from graphc.frontend_keras.engine.input_layer import InputLayer
 from graphc.frontend_keras.engine.node import Node
 from graphc.frontend_keras.engine.phases import phase_givens
@@ -167,29 +167,28 @@ class Network(Layer):
         """The updates of stateful layers, which prediction runs too."""
         return [update for layer in self.layers if getattr(layer, "stateful", False) for update in layer.updates]
 
-    def _attached(self, own: Callable[[Any, Any], list[Any]]) -> list[Any]:
-        found: list[Any] = []
-        for layer in self.layers:
-            for node in layer._inbound_nodes:
-                if node in self._network_nodes:
-                    found += own(layer, node.input_tensors)
-            found += own(layer, None)
-        return found
+    def _calls_of(self, layer: Layer) -> list[Any]:
+        """The inputs of the calls of `layer` in this network, and None for what hangs on no input."""
+        return [node.input_tensors for node in layer._inbound_nodes if node in self._network_nodes] + [None]
 
     @property
     def updates(self) -> list[Any]:
         """The updates of the layers that hang on this network's tensors, or on none."""
         if not self._is_graph_network or not (self.trainable or self.stateful):
             return []
-        return distinct(self._attached(lambda layer, inputs: layer.get_updates_for(inputs)))
+        return distinct([update for layer in self.layers for inputs in self._calls_of(layer)
+                         for update in layer.get_updates_for(inputs)])
 
     @property
     def losses(self) -> list[Any]:
         """The losses of the layers that hang on this network's tensors, or on none, and the network's own."""
-        if not self._is_graph_network:
-            return distinct([loss for layer in self.layers for loss in layer.losses])
-        own = self._attached(lambda layer, inputs: layer.get_losses_for(inputs))
-        return distinct(own + self.get_losses_for(None) + self.get_losses_for(self.inputs))
+        found: list[Any] = []
+        for layer in self.layers:
+            if len(layer._inbound_nodes) < 2:
+                found += layer.losses
+            else:
+                found += [loss for inputs in self._calls_of(layer) for loss in layer.get_losses_for(inputs)]
+        return distinct(found + self.get_losses_for(None) + (self.get_losses_for(self.inputs) if self.inputs else []))
 
     # ---- weights
 
@@ -260,15 +259,15 @@ class Network(Layer):
         self.add_loss(layer.get_losses_for(tensors), inputs)
         self.add_loss(layer.get_losses_for(None))
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return super().compute_output_shape(input_shape)
-
     def lower_to_graph(self, training: bool = False) -> tuple[Graph, dict[int, State]]:
         """The network as a graph, with the states that are its last inputs, by their index.
 
         Inputs are the model's, in order; outputs are the model's, with the learning phase fixed to `training`.
-        Raises NeverCalledError before the model is built.
+        Raises NotBuiltLayerError before the model is built.
         """
+        if not self._is_graph_network:
+            raise NotBuiltLayerError("the model has no inputs yet", where=self.name,
+                                     fix="Give the first layer an input_shape.")
         function = K.function(self.inputs, self.outputs, name=self.name, givens=phase_givens(self.outputs, training))
         graph, states = function.graph_and_states()
         return graph, {len(self.inputs) + i: state for i, state in enumerate(states)}

@@ -1,0 +1,3 @@
+model = Sequential()
+model.add(Dense(32, input_shape=(784,)))
+model.add(Activation('relu'))

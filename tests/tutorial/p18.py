@@ -1,0 +1,2 @@
+x = Input(shape=(784,))
+y = model(x)

@@ -1,0 +1,80 @@
+"""The tutorial's snippets, run as they stand by `graphc run`; see README.md in this folder."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+DATA = """
+import numpy as np, keras
+np.random.seed(0)
+x_train, x_batch, x_test = (np.random.random((n, 100)) for n in (256, 32, 100))
+y_train, y_batch, y_test = (keras.utils.to_categorical(np.random.randint(10, size=n), 10) for n in (256, 32, 100))
+"""
+SEQUENTIAL = """
+from keras.models import Sequential
+from keras.layers import Dense, Activation
+"""
+FUNCTIONAL_DATA = """
+import numpy as np, keras
+data = np.random.random((96, 784))
+labels = keras.utils.to_categorical(np.random.randint(10, size=96), 10)
+"""
+TRAINABLE = """
+import numpy as np
+from keras.models import Sequential
+from keras.layers import Dense, Activation
+model = Sequential([Dense(8, input_shape=(5,)), Activation('relu'), Dense(7, name='my_layer'), Activation('tanh'), Dense(3)])
+model.compile(optimizer='sgd', loss='mse', metrics=['accuracy'])
+X = data = np.random.random((50, 5))
+y = np.random.random((50, 3))
+"""
+
+# name: snippets and pieces in order; a piece is code of this test
+RUNS = {
+    "P2": ["p02", "assert model.count_params() == 7114"],
+    "P3": [DATA, "p02", "p03", "assert classes.shape == (100, 10) and abs(classes.sum(1) - 1).max() < 1e-5",
+           "assert isinstance(float(loss_and_metrics), float)"],
+    "P5": [SEQUENTIAL, "p05", "assert model.output_shape == (None, 32) and model.count_params() == 25120"],
+    "P6": [SEQUENTIAL, "import warnings; warnings.simplefilter('ignore')", "p06",
+           "assert model.input_shape == (None, 784)"],
+    "P7": ["p02", "p07", "assert model.metrics_names == ['loss', 'acc', 'mean_pred']"],
+    "P8": [SEQUENTIAL, "p08", "assert model.history.epoch == list(range(10))"],
+    "P9": [SEQUENTIAL, "import keras", "p09", "assert one_hot_labels.shape == (1000, 10)"],
+    "P10": ["import keras", "p10", "assert model.count_params() == 6154 and len(score) == 2"],
+    "P11": ["p11", "assert model.count_params() == 5569 and len(score) == 2"],
+    "P17": [FUNCTIONAL_DATA, "p17", "assert model.count_params() == 55050"],
+    "P18": [FUNCTIONAL_DATA, "p17", "p18", "assert tuple(y.shape) == (None, 10)",
+            "p = Model(x, y).predict(data)", "assert abs(p - model.predict(data)).max() == 0"],
+    "P32": ["p02", "before = model.get_config()", "p32", "assert model.get_config() == before"],
+    "P35": [TRAINABLE, "import warnings; warnings.simplefilter('ignore')", "p35",
+            "assert intermediate_output.shape == (50, 7)"],
+    "P36": [TRAINABLE, "p36", "W = model.get_weights()",
+            "want = np.tanh(np.maximum(X @ W[0] + W[1], 0) @ W[2] + W[3])",
+            "assert abs(layer_output - want).max() < 1e-5"],
+    "P37": [TRAINABLE, "p37", "assert list(hist.history) == ['val_loss', 'val_acc', 'loss', 'acc']"],
+}
+
+
+def run(pieces, tmp_path):
+    script = tmp_path / "snippet.py"
+    script.write_text("\n".join((HERE / f"{p}.py").read_text() if (HERE / f"{p}.py").exists() else p for p in pieces))
+    return subprocess.run([sys.executable, "-m", "graphc", "run", str(script)], env=os.environ, text=True,
+                          capture_output=True, timeout=240)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_snippet(name, tmp_path):
+    done = run(RUNS[name], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_p4_is_an_error_of_the_tutorial(tmp_path):
+    done = run(["p04"], tmp_path)
+    assert done.returncode == 1
+    assert "TypeError" in done.stderr
+    assert "units" in done.stderr
+    assert "input_dim=784" in done.stderr
