@@ -16,8 +16,8 @@ class UsageError(Exception):
 class ArgumentParser(argparse.ArgumentParser):
     """Raises UsageError instead of printing and leaving."""
 
-    def __init__(self, *args: Any, **more: Any):
-        super().__init__(*args, allow_abbrev=False, **more)
+    def __init__(self, **options: Any):
+        super().__init__(**{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see {self.prog} --help)")

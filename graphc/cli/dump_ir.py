@@ -34,7 +34,8 @@ stages:
   source     the generated source of every kernel
   llvm, asm  what becomes of the source on this machine
 
-Text of the stages lowered, train, optimized, fused and kernels can be read back by this command.
+Text of the stages lowered, train and optimized can be read back by this command; that of fused and kernels is
+one graph for every kernel.
 """
 
 
@@ -89,7 +90,8 @@ def _as_json(text: str, stage: str) -> str:
 
 def _as_dot(text: str, stage: str) -> str:
     if stage not in GRAPH_STAGES:
-        raise ArgumentError("this stage cannot be drawn", where="--format dot", expected=", ".join(GRAPH_STAGES), got=stage)
+        raise ArgumentError("this stage cannot be drawn", where="--format dot", expected=", ".join(GRAPH_STAGES),
+                            got=stage)
     return "\n\n".join(graph_dot(g) for g in parse_all(text, stage))
 
 

@@ -6,6 +6,7 @@ What does not live here: loading (files.py), models themselves (frontend_keras).
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from typing import Any
 
 from graphc.errors import ArgumentError
@@ -43,7 +44,10 @@ def _step(model: Any, optimizer: str | None, loss: str | None) -> tuple[Graph, d
         raise ArgumentError("a training step needs a loss", where="--train", fix="Add --loss, such as --loss mse.")
     if loss is not None or optimizer is not None:
         model.compile(optimizer=optimizer or (model.optimizer if own else "sgd"), loss=loss or model.loss)
-    return model.lower_train_step()
+    functions = import_module("graphc.frontend_keras.engine.functions")
+    step = functions.ModelFunctions(model).special(functions.TRAIN)
+    graph, states = step.graph_and_states()
+    return graph, {len(step.inputs) + position: state for position, state in enumerate(states)}
 
 
 def bind_batch(graph: Graph, batch: int | None) -> Graph:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from graphc.codegen_cpu.positions import ONE_TO_ONE, At, single
 from graphc.codegen_cpu.source import KernelSource
@@ -28,7 +29,7 @@ class Expressions:
         self.kernel, self.source = kernel, source
         self._producers = kernel.graph.producers()
         self._loaded = set(kernel.inputs)
-        self._memo: dict[tuple[Value, At], str] = {}
+        self._memo: dict[Any, str] = {}
         self._given: dict[Value, Callable[[At], str]] = {}
 
     def fresh(self) -> None:
@@ -48,13 +49,23 @@ class Expressions:
 
     def store(self, value: Value, at: At) -> None:
         text = self.value(value, at)
-        self.source.line(f"{self.source.pointer(value)}[{at.flat(self.source.size)}] = {text}")
+        self.source.line(f"{self.source.pointer(value)}[{self.flat(at)}] = {text}")
+
+    def flat(self, at: At) -> str:
+        """The element number at a position; a longer formula is computed once per loop body."""
+        text = at.flat(self.source.size)
+        if " " not in text:
+            return text
+        if text not in self._memo:
+            self._memo[text] = self.source.name("x")
+            self.source.line(f"{self._memo[text]} = {text}")
+        return self._memo[text]
 
     def _compute(self, value: Value, at: At) -> str:
         if value in self._given:
             return self._given[value](at)
         if value in self._loaded:
-            return self._assign(f"{self.source.pointer(value)}[{at.flat(self.source.size)}]")
+            return self._assign(f"{self.source.pointer(value)}[{self.flat(at)}]")
         op = self._producers[value]
         if op.name in ONE_TO_ONE:
             return self.value(op.operands[0], ONE_TO_ONE[op.name](op, at, self.source.size))
@@ -94,13 +105,13 @@ class Expressions:
 
     def table(self, op: Op, at: At) -> str:
         """A constant array lies in memory like an input; its pointer is bound once."""
-        return self._assign(f"{self.source.pointer(op.result)}[{at.flat(self.source.size)}]", "constant")
+        return self._assign(f"{self.source.pointer(op.result)}[{self.flat(at)}]", "constant")
 
     def random(self, op: Op, at: At) -> str:
         (key,) = op.operands
         k0, k1 = (self.value(key, single((2,), [word])) for word in ("0", "1"))
         call = self.source.use("vmath", op.name)
-        return self._assign(f"{call}({k0}, {k1}, {at.flat(self.source.size)})", op.name)
+        return self._assign(f"{call}({k0}, {k1}, {self.flat(at)})", op.name)
 
     def gather(self, op: Op, at: At) -> str:
         """A load at a computed position; an index out of range is reported and replaced by 0."""

@@ -117,7 +117,7 @@ def choose_known_branch(op: Op, b: Rewriter) -> Value | None:
     """A select whose condition is known, or whose branches are one value, is that branch.
 
     graph before(%x: f32[3], %y: f32[3]) {
-      %c = full{value=True, shape=(3,), dtype=bool}
+      %c = full{value=true, shape=(3,), dtype=bool}
       %z = select(%c, %x, %y)
       return %z
     }

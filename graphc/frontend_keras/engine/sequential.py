@@ -91,18 +91,17 @@ class Sequential(Model):
         if not self.outputs:
             self._layers.pop()
             return
-        last = self.layers[-1]
-        node = last._inbound_nodes[self.outputs[0]._keras_history[1]]
-        last._inbound_nodes.remove(node)
-        before = node.inbound_layers[0]
-        before._outbound_nodes.remove(node)
-        if len(self.layers) == 1:
-            self._layers, self.inputs, self.outputs = [], None, None
-            self._inbound_nodes = []
+        last, index, _ = self.outputs[0]._keras_history
+        node = last._inbound_nodes[index]
+        if node is last._inbound_nodes[-1]:
+            last._inbound_nodes.pop()
+            node.inbound_layers[0]._outbound_nodes.remove(node)
+        if len(self.layers) > 1:
+            self._end_with(self.inputs, node.input_tensors[0])
+        else:
+            self._layers, self._inbound_nodes, self.inputs, self.outputs = [], [], None, None
             self.built = self._is_graph_network = False
             self._structure_changed()
-        else:
-            self._end_with(self.inputs, node.input_tensors[0])
 
     def build(self, input_shape: Any = None) -> None:
         """Make the weights for inputs of this shape, the batch axis included.

@@ -1,0 +1,106 @@
+"""`graphc check MODEL`: every value of a model, on a target and on the reference in double precision.
+
+What does not live here: the measuring (measure.py), the inputs (feeds.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from graphc.cli.arguments import ArgumentParser, positive, seed
+from graphc.cli.feeds import feed_for
+from graphc.cli.files import load
+from graphc.cli.measure import BASE_TOLERANCE, OUTPUT_TOLERANCE, UNFUSED_FACTOR, Measured, Report, measure
+from graphc.cli.models import graph_and_states
+from graphc.compiler import TARGETS
+from graphc.ir.lexer import escape
+
+EXPLANATION = f"""
+Every op is measured by itself: the reference computes it in float64 from the very operands that the target had, so
+that errors of earlier ops do not count. "relative" is the largest difference divided by the largest magnitude of the
+exact value; for sums and contractions by the largest sum of magnitudes, since terms may cancel. "ulp" is the largest
+difference in units of the last place, element by element. "accumulated" compares with a run that is float64 from the
+inputs on; it is shown, not judged. Truth values and integers must be equal. NaN and infinities must agree.
+
+The tolerance is {BASE_TOLERANCE:g} for an op that computes each element by itself. For one that sums K terms it is that
+times the square root of K, because rounding errors add up like a random walk. The outputs of the program as it is
+compiled for use, with all of its fusion, must lie within {OUTPUT_TOLERANCE:g} of a float64 run, or within
+{UNFUSED_FACTOR} times the accumulated error of the same value among the values, where that is more.
+
+status: 0 all within tolerance, 1 not, 2 the model could not be read or run.
+"""
+HEADER = ("op", "values", "relative", "ulp", "accumulated", "tolerance", "worst in layer")
+
+
+def configure(parser: ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXPLANATION
+    parser.add_argument("model", help="a model (.json, .yaml, .h5), graph text, or - for stdin")
+    parser.add_argument("--batch", type=positive, metavar="N", help="rows of the random inputs (default: 4)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="of the random inputs (default: 0)")
+    parser.add_argument("--tolerance", type=_tolerance, metavar="T", help="one tolerance in place of the derived ones")
+    parser.add_argument("--train", action="store_true", help="the whole training step instead of inference")
+    parser.add_argument("--optimizer", help="of the training step (default: the file's own, else sgd)")
+    parser.add_argument("--loss", help="of the training step (default: the file's own)")
+    parser.add_argument("--target", choices=TARGETS, default="cpu")
+    parser.add_argument("--json", metavar="FILE", help="write every single value's errors there")
+    parser.set_defaults(execute=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    graph, states = graph_and_states(load(options.model), options.train, options.optimizer, options.loss)
+    feed = feed_for(graph, states, options.seed, options.batch)
+    report = measure(graph, feed, options.target, options.tolerance)
+    if options.json:
+        content = {"graph": graph.name, "target": options.target, "seed": options.seed,
+                   "values": [m.as_json() for m in report.values], "outputs": [m.as_json() for m in report.outputs]}
+        Path(options.json).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    print(table(report))
+    print(f"\n{escape(graph.name)} on {options.target}: {len(report.values)} values and {len(report.outputs)} outputs, "
+          f"{len(report.failed) or 'none'} beyond tolerance")
+    return 1 if report.failed else 0
+
+
+def table(report: Report) -> str:
+    """One line per kind of op, the worst first, then the outputs."""
+    kinds: dict[str, list[Measured]] = {}
+    for measured in report.values:
+        kinds.setdefault(measured.op, []).append(measured)
+    groups = sorted(kinds.values(), key=lambda group: -max(map(_excess, group)))
+    rows = [HEADER, *(_row(group) for group in (*groups, report.outputs) if group)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER) - 1)]
+    return "\n".join("  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:-1], widths[1:]), row[-1]])
+                     for row in rows)
+
+
+def _row(group: Sequence[Measured]) -> tuple[str, ...]:
+    worst = max(group, key=_excess)
+    numbers = (worst.relative, max(m.ulp for m in group), max(m.accumulated for m in group), worst.tolerance)
+    place = escape(worst.layer) or f"%{worst.value}"
+    mark = "" if worst.passed else " <- beyond tolerance"
+    return (worst.op, str(len(group)), *map(_number, numbers), place + mark)
+
+
+def _excess(measured: Measured) -> float:
+    """How much of its tolerance an error takes."""
+    if measured.relative == 0:
+        return 0.0
+    return measured.relative / measured.tolerance if measured.tolerance else math.inf
+
+
+def _number(number: float) -> str:
+    return "0" if number == 0 else f"{number:.2g}" if 0.1 <= number < 1000 else f"{number:.1e}"
+
+
+def _tolerance(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a tolerance, a number from 0 on")
+    return number

@@ -1,0 +1,181 @@
+"""What `Model.fit` does around the loop: arguments, validation data, callbacks.
+
+What does not live here: the loop (training_arrays.py).
+"""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.errors import ArgumentError
+from graphc.frontend_keras.callbacks import BaseLogger, CallbackList, History, ProgbarLogger
+from graphc.frontend_keras.engine import training_arrays as loops
+from graphc.frontend_keras.engine.functions import TEST, TRAIN
+from graphc.frontend_keras.engine.shapes import positive
+from graphc.frontend_keras.utils.checks import KeywordError
+from graphc.frontend_keras.utils.generic_utils import slice_arrays
+
+Split = tuple[list[Any], list[Any], list[Any] | None]
+
+
+def fit(model: Any, x: Any, y: Any, batch_size: int | None, epochs: int, verbose: int,
+        callbacks: Sequence[Any] | None, validation_split: float, validation_data: Any, shuffle: Any,
+        class_weight: Any, sample_weight: Any, initial_epoch: int, steps_per_epoch: int | None,
+        validation_steps: int | None, kwargs: dict[str, Any]) -> Any:
+    """See Model.fit."""
+    epochs = _renamed_epochs(epochs, kwargs)
+    if x is None and y is None and steps_per_epoch is None:
+        raise ArgumentError("If fitting from data tensors, you should specify the `steps_per_epoch` argument",
+                            where=model.name)
+    batch_size = _batch_size(model, batch_size, steps_per_epoch)
+    data = model._data(x, y, sample_weight, class_weight, batch_size)
+    data, held_out = _split(model, data, validation_data, validation_split, batch_size)
+    _check_steps(steps_per_epoch, validation_steps, held_out)
+    validate = _validation(model, held_out, batch_size, validation_steps)
+    samples = None if steps_per_epoch else int(data[0][0].shape[0])
+    if held_out is not None and held_out[0] and verbose and data[0]:
+        print(f"Train on {data[0][0].shape[0]} samples, validate on {held_out[0][0].shape[0]} samples")
+    found = _callbacks(model, callbacks, verbose, steps_per_epoch)
+    found.set_params({"batch_size": batch_size, "epochs": epochs, "steps": steps_per_epoch, "samples": samples,
+                      "verbose": verbose, "do_validation": validate is not None,
+                      "metrics": _metric_labels(model, validate is not None)})
+    for callback in found:
+        callback.validation_data = None if held_out is None else _as_keras(model, held_out)
+    span = range(_epoch_number(initial_epoch, "initial_epoch"), _epoch_number(epochs, "epochs"))
+    _run(model, data, found, batch_size, shuffle, validate, verbose, span, steps_per_epoch)
+    return model.history
+
+
+def _run(model: Any, data: Split, callbacks: CallbackList, batch_size: int | None, shuffle: Any,
+         validate: Callable[[], list[float]] | None, verbose: int, span: range, steps: int | None) -> None:
+    inputs, targets, weights = data
+    if batch_size is None:
+        function = model._function(TRAIN, weights is not None)
+        callbacks.on_train_begin()
+        model.stop_training = False
+        loops.fit_steps(model, function, [*inputs, *targets, *(weights or ())], callbacks, int(steps or 0), span,
+                        validate)
+    else:
+        function, rows = model._rows(TRAIN, inputs, targets, weights)
+        loop = loops.FitLoop(model, function, rows, callbacks, batch_size, shuffle, validate, shown=verbose == 1)
+        callbacks.on_train_begin()
+        model.stop_training = False
+        loop.run(span.start, span.stop)
+    callbacks.on_train_end()
+
+
+# ---- arguments
+
+
+def _renamed_epochs(epochs: int, kwargs: dict[str, Any]) -> int:
+    if "nb_epoch" in kwargs:
+        warnings.warn("The `nb_epoch` argument in `fit` has been renamed `epochs`.", stacklevel=4)
+        epochs = kwargs.pop("nb_epoch")
+    if kwargs:
+        raise KeywordError(f"Unrecognized keyword arguments: {kwargs}", where="fit")
+    return epochs
+
+
+def _epoch_number(value: Any, name: str) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = -1
+    if number < 0:
+        raise ArgumentError(f"`{name}` is not a number of epochs", where="fit", expected="an integer >= 0",
+                            got=repr(value))
+    return number
+
+
+def _batch_size(model: Any, batch_size: int | None, steps: int | None) -> int | None:
+    """The size of a batch; None where steps are counted, which take all of the data."""
+    if steps is None:
+        return positive(32 if batch_size is None else batch_size, "batch_size", model.name)
+    positive(steps, "steps_per_epoch", model.name)
+    if batch_size is not None:
+        raise ArgumentError("If steps_per_epoch is set, the `batch_size` must be None", where=model.name,
+                            got=batch_size)
+    return None
+
+
+def _check_steps(steps: int | None, validation_steps: int | None, held_out: Split | None) -> None:
+    if validation_steps is not None and steps is None:
+        raise ArgumentError("Can only use `validation_steps` when doing step-wise training, i.e. `steps_per_epoch` "
+                            "must be set", where="fit")
+    if held_out is not None and steps is not None and validation_steps is None:
+        raise ArgumentError("Must specify `validation_steps` to perform validation when doing step-wise training",
+                            where="fit")
+
+
+# ---- validation
+
+
+def _split(model: Any, data: Split, validation_data: Any, share: float, batch_size: int | None
+           ) -> tuple[Split, Split | None]:
+    """The data to train on, and those to validate on."""
+    if validation_data is not None and len(validation_data):
+        if len(validation_data) not in (2, 3):
+            raise ArgumentError("When passing validation_data, it must contain 2 (x_val, y_val) or 3 (x_val, y_val, "
+                                f"val_sample_weights) items, however it contains {len(validation_data)} items",
+                                where="fit")
+        x, y, *weight = validation_data
+        return data, model._data(x, y, weight[0] if weight else None, None, batch_size)
+    if not share:
+        return data, None
+    count = int(data[0][0].shape[0])
+    at = int(count * (1.0 - share)) if 0.0 < share < 1.0 else 0
+    if not 0 < at < count:
+        raise ArgumentError("`validation_split` leaves no samples on one side", where="fit",
+                            expected="a share between 0 and 1", got=f"{share} of {count} samples")
+    sides = [tuple(None if arrays is None else slice_arrays(arrays, *cut) for arrays in data)
+             for cut in ((0, at), (at, None))]
+    return sides[0], sides[1]  # type: ignore[return-value]
+
+
+def _validation(model: Any, held_out: Split | None, batch_size: int | None, steps: int | None
+                ) -> Callable[[], list[float]] | None:
+    """A function that gives the loss and metrics on the held-out data."""
+    if held_out is None and not steps:
+        return None
+    inputs, targets, weights = held_out or ([], [], None)
+    if steps or batch_size is None:
+        function = model._function(TEST, weights is not None)
+        arrays = [*inputs, *targets, *(weights or ())]
+        return lambda: loops.test_steps(function, arrays, int(steps or 1))
+    function, rows = model._rows(TEST, inputs, targets, weights)
+    return lambda: loops.test_loop(model, function, rows, batch_size)
+
+
+def _as_keras(model: Any, data: Split) -> list[Any]:
+    """Held-out data as callbacks know them: inputs, targets, sample weights, and 0 where the phase is an input."""
+    inputs, targets, weights = data
+    if weights is None:
+        weights = [np.ones(one.shape[:len(w.shape)], w.dtype) for one, w in zip(targets, model._feed_sample_weights)]
+    return [*inputs, *targets, *weights, *([0.0] if model._uses_dynamic_learning_phase() else [])]
+
+
+# ---- callbacks
+
+
+def _callbacks(model: Any, given: Sequence[Any] | None, verbose: int, steps: int | None) -> CallbackList:
+    if given is not None and not isinstance(given, (list, tuple)):
+        raise KeywordError("`callbacks` is a list of callbacks", where="fit", got=type(given).__name__,
+                           fix="Put it into brackets.")
+    model.history = History()
+    found: list[Any] = [BaseLogger(stateful_metrics=model.stateful_metric_names)]
+    if verbose:
+        found.append(ProgbarLogger("samples" if steps is None else "steps",
+                                   stateful_metrics=model.stateful_metric_names))
+    callbacks = CallbackList([*found, *(given or ()), model.history])
+    callbacks.set_model(getattr(model, "callback_model", None) or model)
+    return callbacks
+
+
+def _metric_labels(model: Any, validating: bool) -> list[str]:
+    labels = list(model.metrics_names)
+    return labels + [f"val_{label}" for label in labels] if validating else labels

@@ -1,0 +1,95 @@
+"""Samples cut into chunks of whole batches, in the element type that a function takes.
+
+What does not live here: running the chunks (training_arrays.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc.frontend_keras import backend as K
+
+CONVERT_AT_ONCE = 1 << 28
+"""Bytes up to which data of another element type is converted as a whole."""
+CHUNK_BYTES = 4 << 20
+"""Bytes of samples per native call: about what the caches hold."""
+
+Order = np.ndarray | None
+
+
+class Rows:
+    """The samples of all inputs of a function, side by side.
+
+    arrays        one per input: NumPy arrays, or anything that can be indexed by rows (HDF5 datasets)
+    placeholders  what they are fed to; they say the element types
+    """
+
+    def __init__(self, arrays: Sequence[Any], placeholders: Sequence[Any]):
+        self.dtypes = [np.dtype(K.dtype(x)) for x in placeholders]
+        self.arrays = [_converted(a, dtype) for a, dtype in zip(arrays, self.dtypes, strict=True)]
+        self.count = int(self.arrays[0].shape[0])
+        self.row_bytes = sum(int(np.prod(a.shape[1:], dtype=np.int64)) * dtype.itemsize
+                             for a, dtype in zip(self.arrays, self.dtypes))
+        self._buffers: list[np.ndarray | None] = [None] * len(self.arrays)
+
+    def take(self, start: int, stop: int, order: Order = None) -> list[np.ndarray]:
+        """The rows from `start` to `stop` of every input, in their order or in that of `order`.
+
+        The arrays are valid until the next call. Raises TypeError for data that cannot be indexed in that order.
+        """
+        if order is None:
+            return [_slice(a, start, stop, dtype) for a, dtype in zip(self.arrays, self.dtypes)]
+        return [self._gather(i, order[start:stop]) for i in range(len(self.arrays))]
+
+    def _gather(self, i: int, wanted: np.ndarray) -> np.ndarray:
+        array, dtype = self.arrays[i], self.dtypes[i]
+        if not isinstance(array, np.ndarray):
+            try:
+                return np.ascontiguousarray(array[wanted], dtype)
+            except TypeError as error:
+                raise TypeError("TypeError while preparing batch. If using HDF5 input data, "
+                                "pass shuffle=\"batch\".") from error
+        if array.dtype != dtype:
+            return array[wanted].astype(dtype)
+        buffer = self._buffers[i]
+        if buffer is None or len(buffer) < len(wanted):
+            buffer = self._buffers[i] = np.empty((len(wanted), *array.shape[1:]), dtype)
+        return np.take(array, wanted, axis=0, out=buffer[:len(wanted)], mode="clip")
+
+
+def _converted(array: Any, dtype: np.dtype) -> Any:
+    if not isinstance(array, np.ndarray):
+        return array
+    if array.dtype == dtype or array.size * dtype.itemsize > CONVERT_AT_ONCE:
+        return array
+    return array.astype(dtype, order="C")
+
+
+def _slice(array: Any, start: int, stop: int, dtype: np.dtype) -> np.ndarray:
+    return np.ascontiguousarray(array[start:stop], dtype)
+
+
+class Pace:
+    """How many steps to run in one native call: about `seconds` long, and no more than the caches hold."""
+
+    clock = staticmethod(time.perf_counter)
+
+    def __init__(self, seconds: float, bytes_per_step: int):
+        self.seconds = seconds
+        self.most = max(1, CHUNK_BYTES // max(1, bytes_per_step))
+        self.per_step = 0.0
+        self._began = 0.0
+
+    def steps(self, left: int) -> int:
+        """The number of steps to run now, `left` at most; starts the clock."""
+        self._began = self.clock()
+        wanted = int(self.seconds / self.per_step) if self.per_step > 0 else 4
+        return max(1, min(left, self.most, wanted))
+
+    def done(self, steps: int) -> None:
+        """Say that the steps have been run."""
+        self.per_step = max((self.clock() - self._began) / steps, 1e-7)

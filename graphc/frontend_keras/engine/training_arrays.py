@@ -1,0 +1,247 @@
+"""Loops over arrays: epochs of training, tests, predictions.
+
+Batches run in native calls of many steps wherever nobody needs to look between two of them; results and order
+are those of one call per batch.
+
+What does not live here: checks and preparation of the data (training.py, standardize.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from graphc.frontend_keras.callbacks import BaseLogger, Callback, CallbackList, ProgbarLogger, needs_batches
+from graphc.frontend_keras.engine.rows import Order, Pace, Rows
+from graphc.frontend_keras.utils.progbar import Progbar
+
+SHOWN_SECONDS = 0.05
+"""How long a native call may take while a progress bar is shown: the bar's own interval."""
+SILENT_SECONDS = 0.5
+"""The same while nothing is shown; a keyboard interrupt waits that long."""
+
+_COUNTING = (Callback.on_batch_end, BaseLogger.on_batch_end, ProgbarLogger.on_batch_end)
+_STARTING = (Callback.on_batch_begin, ProgbarLogger.on_batch_begin)
+
+
+def pace(rows: Rows, batch_size: int, shown: bool) -> Pace:
+    return Pace(SHOWN_SECONDS if shown else SILENT_SECONDS, rows.row_bytes * batch_size)
+
+
+def run_batches(function: Any, rows: Rows, batch_size: int, speed: Pace,
+                order: Order = None) -> Iterator[tuple[int, list[int], list[np.ndarray]]]:
+    """Run a function over all rows in batches.
+
+    Yields, for each native call, the first batch's number, the sizes of its batches, and per output an array with
+    one entry for each batch. The last batch may be smaller.
+    """
+    full, rest = divmod(rows.count, batch_size)
+    function.executable  # noqa: B018 (compile before the clock starts)
+    done = 0
+    while done < full:
+        steps = speed.steps(full - done)
+        arrays = rows.take(done * batch_size, (done + steps) * batch_size, order)
+        outputs = _run(function, arrays, steps)
+        speed.done(steps)
+        yield done, [batch_size] * steps, outputs
+        done += steps
+    if rest:
+        yield full, [rest], _run(function, rows.take(full * batch_size, rows.count, order), 1)
+
+
+def _run(function: Any, arrays: list[np.ndarray], steps: int) -> list[np.ndarray]:
+    if steps == 1:
+        return [np.asarray(value)[np.newaxis] for value in function(arrays)]
+    return function.run_steps(arrays, steps, (True,) * len(arrays))
+
+
+# ---- training
+
+
+class FitLoop:
+    """One call of `fit` on arrays.
+
+    rows       inputs, targets and perhaps sample weights
+    validate   a function without arguments that gives the validation's results, or None
+    shuffle    True, False, or "batch"
+    """
+
+    def __init__(self, model: Any, function: Any, rows: Rows, callbacks: CallbackList, batch_size: int, shuffle: Any,
+                 validate: Any, shown: bool):
+        self.model, self.function, self.rows, self.callbacks = model, function, rows, callbacks
+        self.batch_size, self.shuffle, self.validate = batch_size, shuffle, validate
+        self.labels = list(model.metrics_names)
+        self.stateful = set(model.stateful_metric_names)
+        self.order = np.arange(rows.count)
+        self.speed = pace(rows, batch_size, shown)
+        self.one_by_one = needs_batches(callbacks)
+        self.in_sum = all(_only_counts(callback) for callback in callbacks)
+
+    def run(self, initial_epoch: int, epochs: int) -> None:
+        for epoch in range(initial_epoch, epochs):
+            for metric in self.model.stateful_metric_functions:
+                metric.reset_states()
+            self.callbacks.on_epoch_begin(epoch)
+            self._shuffle()
+            finished = self._epoch_by_batches() if self.one_by_one else self._epoch_by_chunks()
+            logs: dict[str, Any] = {}
+            if finished and self.validate is not None:
+                logs.update((f"val_{label}", value) for label, value in zip(self.labels, self.validate()))
+            self.callbacks.on_epoch_end(epoch, logs)
+            if self.model.stop_training:
+                break
+
+    def _shuffle(self) -> None:
+        if self.shuffle == "batch":
+            self.order = batch_shuffled(self.order, self.batch_size)
+        elif self.shuffle:
+            np.random.shuffle(self.order)
+
+    def _order(self) -> Order:
+        return self.order if self.shuffle else None
+
+    def _epoch_by_batches(self) -> bool:
+        """One call per batch, with the callbacks in between; False when one of them stopped the training."""
+        for number, start in enumerate(range(0, self.rows.count, self.batch_size)):
+            stop = min(start + self.batch_size, self.rows.count)
+            logs: dict[str, Any] = {"batch": number, "size": stop - start}
+            self.callbacks.on_batch_begin(number, logs)
+            values = self.function(self.rows.take(start, stop, self._order()))
+            logs.update(zip(self.labels, map(float, values)))
+            self.callbacks.on_batch_end(number, logs)
+            if self.model.stop_training:
+                return False
+        return True
+
+    def _epoch_by_chunks(self) -> bool:
+        for first, sizes, outputs in run_batches(self.function, self.rows, self.batch_size, self.speed, self._order()):
+            columns = [np.asarray(column, np.float64) for column in outputs]
+            if self.in_sum:
+                self._tell_sum(first, sizes, columns)
+            else:
+                self._tell_each(first, sizes, columns)
+        return True
+
+    def _tell_sum(self, first: int, sizes: list[int], columns: list[np.ndarray]) -> None:
+        """Give counting callbacks many batches as one: their size together, the means of their values."""
+        logs: dict[str, Any] = {"batch": first + len(sizes) - 1, "size": sum(sizes)}
+        self.callbacks.on_batch_begin(logs["batch"], logs)
+        for label, column in zip(self.labels, columns):
+            last = label in self.stateful or len(sizes) == 1
+            logs[label] = float(column[-1]) if last else float(np.average(column, weights=sizes))
+        self.callbacks.on_batch_end(logs["batch"], logs)
+
+    def _tell_each(self, first: int, sizes: list[int], columns: list[np.ndarray]) -> None:
+        """Replay the batches to callbacks that only read their logs."""
+        for i, size in enumerate(sizes):
+            logs: dict[str, Any] = {"batch": first + i, "size": size}
+            self.callbacks.on_batch_begin(first + i, logs)
+            logs.update((label, float(column[i])) for label, column in zip(self.labels, columns))
+            self.callbacks.on_batch_end(first + i, logs)
+
+
+def _only_counts(callback: Any) -> bool:
+    """Whether many batches may be told to a callback as one."""
+    kind = type(callback)
+    own = vars(callback).keys() & {"on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"}
+    inherited = (getattr(kind, "on_train_batch_begin", None) is Callback.on_train_batch_begin
+                 and getattr(kind, "on_train_batch_end", None) is Callback.on_train_batch_end)
+    return (inherited and not own and getattr(kind, "on_batch_end", None) in _COUNTING
+            and getattr(kind, "on_batch_begin", None) in _STARTING)
+
+
+def batch_shuffled(order: np.ndarray, batch_size: int) -> np.ndarray:
+    """`order` with its whole batches in a new order; what is left over stays at the end."""
+    count = len(order) // batch_size
+    batches = order[:count * batch_size].reshape(count, batch_size)
+    np.random.shuffle(batches)
+    return np.append(batches.reshape(-1), order[count * batch_size:])
+
+
+# ---- tests and predictions
+
+
+def test_loop(model: Any, function: Any, rows: Rows, batch_size: int, verbose: int = 0) -> list[float]:
+    """The loss and metrics over all rows: means over the batches, weighted by their sizes."""
+    for metric in model.stateful_metric_functions:
+        metric.reset_states()
+    bar = Progbar(target=rows.count) if verbose == 1 else None
+    totals, seen = [0.0] * len(model.metrics_names), 0
+    for _, sizes, outputs in run_batches(function, rows, batch_size, pace(rows, batch_size, bar is not None)):
+        seen += sum(sizes)
+        for i, (name, column) in enumerate(zip(model.metrics_names, outputs)):
+            values = np.asarray(column, np.float64)
+            totals[i] = float(values[-1]) if name in model.stateful_metric_names else totals[i] + float(values @ sizes)
+        if bar is not None:
+            bar.update(seen)
+    return [total if name in model.stateful_metric_names else total / seen
+            for name, total in zip(model.metrics_names, totals)]
+
+
+def predict_loop(function: Any, rows: Rows, batch_size: int, verbose: int = 0) -> list[np.ndarray]:
+    """The outputs for all rows, in their order."""
+    if rows.count <= batch_size and verbose != 1:
+        return function(rows.take(0, rows.count))
+    bar = Progbar(target=rows.count) if verbose == 1 else None
+    results: list[np.ndarray] = []
+    seen = 0
+    for _, sizes, outputs in run_batches(function, rows, batch_size, pace(rows, batch_size, bar is not None)):
+        joined = [np.asarray(out).reshape(-1, *np.shape(out)[2:]) for out in outputs]
+        if not results:
+            results = joined if sum(sizes) == rows.count else [
+                np.empty((rows.count, *out.shape[1:]), out.dtype) for out in joined]
+        if joined is not results:
+            for whole, out in zip(results, joined):
+                whole[seen:seen + sum(sizes)] = out
+        seen += sum(sizes)
+        if bar is not None:
+            bar.update(seen)
+    return results
+
+
+# ---- steps that all take the same arrays
+
+
+def fit_steps(model: Any, function: Any, arrays: list[Any], callbacks: CallbackList, steps: int, epochs: range,
+              validate: Any) -> None:
+    """Epochs of `steps` steps, each on all of the arrays (none, where the data are tensors of the model)."""
+    for epoch in epochs:
+        callbacks.on_epoch_begin(epoch)
+        logs: dict[str, Any] = {}
+        for step in range(steps):
+            batch_logs: dict[str, Any] = {"batch": step, "size": 1}
+            callbacks.on_batch_begin(step, batch_logs)
+            batch_logs.update(zip(model.metrics_names, map(float, function(arrays))))
+            callbacks.on_batch_end(step, batch_logs)
+            if model.stop_training:
+                break
+        if validate is not None:
+            logs.update((f"val_{label}", value) for label, value in zip(model.metrics_names, validate()))
+        callbacks.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+
+
+def test_steps(function: Any, arrays: list[Any], steps: int, verbose: int = 0) -> list[float]:
+    """Means of the results of `steps` steps."""
+    bar = Progbar(target=steps) if verbose == 1 else None
+    totals: list[float] = []
+    for step in range(steps):
+        values = [float(value) for value in function(arrays)]
+        totals = [a + b for a, b in zip(totals, values)] if totals else values
+        if bar is not None:
+            bar.update(step + 1)
+    return [total / steps for total in totals]
+
+
+def predict_steps(function: Any, arrays: list[Any], steps: int, verbose: int = 0) -> list[np.ndarray]:
+    """The outputs of `steps` steps, one after the other."""
+    bar = Progbar(target=steps) if verbose == 1 else None
+    parts: list[list[np.ndarray]] = []
+    for step in range(steps):
+        parts.append(function(arrays))
+        if bar is not None:
+            bar.update(step + 1)
+    return [np.concatenate(column) for column in zip(*parts)]
