@@ -79,15 +79,28 @@ def tiling(spec: Contraction, machine: Machine) -> Tiling:
     return Tiling(HEIGHTS[machine.registers, vectors], vectors, vectors * lanes)
 
 
+@dataclass(frozen=True)
+class Sums:
+    """Where tiles leave their sums: name[start + row * stride + column], row and column relative to the tile's."""
+
+    name: str
+    start: str
+    stride: Dim
+
+
 def emit_contraction(spec: Contraction, machine: Machine, source: KernelSource, split: bool,
-                     epilogue: Callable[[str, str, str], None]) -> None:
+                     epilogue: Callable[[str, str, str], None] | None, out: tuple[str, str] = ("", "0")) -> None:
     """Write the loops. epilogue(row, column, sum) writes the lines that use up one element.
 
-    split=False leaves the whole product to the calling thread.
+    epilogue=None stores the sums as they are in `out` (pointer and offset), row-major. split=False leaves
+    the whole product to the calling thread.
     """
     tiles = tiling(spec, machine)
     chunk = max(1, SUMS // tiles.width // tiles.rows[0]) * tiles.rows[0]
-    sums = source.scratch(spec.dtype, chunk * tiles.width)
+    if epilogue is None and isinstance(spec.n, int) and spec.n % tiles.width == 0:
+        sums = Sums(out[0], f"{out[1]} + r0 * {spec.n} + j0", spec.n)
+    else:
+        sums = Sums(*source.scratch(spec.dtype, chunk * tiles.width), tiles.width)
     pack = source.scratch(spec.dtype, _depth(spec) * tiles.width) if _packs(spec, tiles) else None
     n = source.size(spec.n)
     panels = str(-(-spec.n // tiles.width)) if isinstance(spec.n, int) \
@@ -102,13 +115,22 @@ def emit_contraction(spec: Contraction, machine: Machine, source: KernelSource, 
         with source.block(f"for r0 in range(r_lo, r_hi, {chunk}):"):
             source.line(f"rows = min({chunk}, r_hi - r0)")
             _emit_sums(spec, source, tiles, pack, sums, width)
-            with source.block("for r in range(rows):"), source.block(f"for c in range({width}):"):
-                source.line(f"acc = {sums[0]}[{sums[1]} + r * {tiles.width} + c]")
-                epilogue("(r0 + r)", "(j0 + c)", "acc")
+            if sums.name != out[0]:
+                _emit_epilogue(source, sums, width, epilogue or _store_in(source, out, n))
+
+
+def _emit_epilogue(source: KernelSource, sums: Sums, width: str, epilogue: Callable[[str, str, str], None]) -> None:
+    with source.block("for r in range(rows):"), source.block(f"for c in range({width}):"):
+        source.line(f"acc = {sums.name}[{sums.start} + r * {sums.stride} + c]")
+        epilogue("(r0 + r)", "(j0 + c)", "acc")
+
+
+def _store_in(source: KernelSource, out: tuple[str, str], n: str) -> Callable[[str, str, str], None]:
+    return lambda row, column, total: source.line(f"{out[0]}[{out[1]} + {row} * {n} + {column}] = {total}")
 
 
 def _emit_sums(spec: Contraction, source: KernelSource, tiles: Tiling, pack: tuple[str, str] | None,
-               sums: tuple[str, str], width: str) -> None:
+               sums: Sums, width: str) -> None:
     """One chunk of rows: over all of k at once, or block by block."""
     if not _blocked(spec):
         source.line(f"depth = {source.size(spec.k)}")
@@ -182,7 +204,7 @@ def _emit_pack(spec: Contraction, source: KernelSource, tiles: Tiling, pack: tup
 
 
 def _emit_tiles(spec: Contraction, source: KernelSource, tiles: Tiling, pack: tuple[str, str] | None,
-                sums: tuple[str, str], k0: str) -> None:
+                sums: Sums, k0: str) -> None:
     a_row, a_col = (source.size(s) for s in spec.a_strides)
     b_row = source.size(spec.b_strides[0])
     if pack is not None:
@@ -194,5 +216,5 @@ def _emit_tiles(spec: Contraction, source: KernelSource, tiles: Tiling, pack: tu
         tile = source.tile(spec.dtype, height, tiles.vectors)
         with source.block(f"while r + {height} <= rows:"):
             source.line(f"{tile}({spec.a}, {spec.a_at} + (r0 + r) * {a_row} + {k0} * {a_col}, {a_row}, {a_col},")
-            source.line(f"    {b}, depth, {sums[0]}, {sums[1]} + r * {tiles.width}, {tiles.width}, {k0})")
+            source.line(f"    {b}, depth, {sums.name}, {sums.start} + r * {sums.stride}, {sums.stride}, {k0})")
             source.line(f"r += {height}")

@@ -71,13 +71,16 @@ def emit_contract(kernel: Kernel, source: KernelSource) -> Emitted:
         for value in kernel.outputs:
             expressions.store(value, at)
 
+    plain = kernel.outputs == (kernel.anchor.result,)
+    out = (source.pointer(kernel.anchor.result), f"q * {source.size(m * n)}" if batch else "0") if plain else ("", "0")
+    behind = None if plain else epilogue
     work = size_of((*batch, m, n)) * (k // 2 + cost(kernel))  # a multiply-add is half an operation
     if not batch:
-        emit_contraction(spec, host(), source, True, epilogue)
+        emit_contraction(spec, host(), source, True, behind, out)
         return source.finish(work, grid=m)
     share(source, source.size(size_of(batch), runtime=True))
     with source.block("for q in range(lo, hi):"):
-        emit_contraction(spec, host(), source, False, epilogue)
+        emit_contraction(spec, host(), source, False, behind, out)
     return source.finish(work, grid=size_of(batch))
 
 

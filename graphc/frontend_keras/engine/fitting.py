@@ -172,7 +172,7 @@ def _callbacks(model: Any, given: Sequence[Any] | None, verbose: int, steps: int
         found.append(ProgbarLogger("samples" if steps is None else "steps",
                                    stateful_metrics=model.stateful_metric_names))
     callbacks = CallbackList([*found, *(given or ()), model.history])
-    callbacks.set_model(getattr(model, "callback_model", None) or model)
+    callbacks.set_model(model)
     return callbacks
 
 
