@@ -9,7 +9,7 @@ What does not live here: loops (loops.py, folds.py), positions (positions.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphc.codegen_cpu.positions import ONE_TO_ONE, At, single
@@ -60,6 +60,13 @@ class Expressions:
             self._memo[text] = self.source.name("x")
             self.source.line(f"{self._memo[text]} = {text}")
         return self._memo[text]
+
+    def store_all(self, values: Sequence[Value], at: At) -> None:
+        """Store several values. All are computed first: one may be written over what another reads."""
+        for value in values:
+            self.value(value, at)
+        for value in values:
+            self.store(value, at)
 
     def _compute(self, value: Value, at: At) -> str:
         if value in self._given:

@@ -51,8 +51,7 @@ def emit_loop(kernel: Kernel, source: KernelSource) -> Emitted:
         at = At(tuple(zip(blocks, texts, strict=True)))
         if not blocks:
             nest.enter_context(source.block("if thread == 0:"))
-        for value in kernel.outputs:
-            expressions.store(value, at)
+        expressions.store_all(kernel.outputs, at)
     total = size_of(kernel.nest.domain)
     return source.finish(work=total * cost(kernel), grid=sizes[0] if sizes else 1)
 

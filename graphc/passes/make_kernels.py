@@ -34,7 +34,7 @@ def make_kernels(graph: Graph, groups: Groups) -> KernelGraph:
 
 
 def _piece(graph: Graph, group: Group, groups: Groups) -> Graph:
-    """The group as a graph: its own ops, and the movers it reads through."""
+    """The group as a graph: its own ops, and the movers it reads through. Constants lie in memory like inputs."""
     producers = graph.producers()
     own = set(group.ops)
     wanted, pending = set(own), [v for op in group.ops for v in op.operands]
@@ -44,7 +44,7 @@ def _piece(graph: Graph, group: Group, groups: Groups) -> Graph:
         op = producers.get(value)
         if op in wanted:
             continue
-        if op is None or op in groups.stored or not is_mover(op):
+        if op is None or op in groups.stored or not is_mover(op) or op.name == "constant":
             inputs[value] = None
         else:
             wanted.add(op)
@@ -54,10 +54,6 @@ def _piece(graph: Graph, group: Group, groups: Groups) -> Graph:
     outside = _read_outside(graph, own, groups)
     outputs = tuple(r for op in ops if op in own for r in op.results if r in outside)
     return Graph(graph.name, tuple(reads), ops, outputs)
-
-
-def _reads_through(op: Op) -> bool:
-    return op.spec.kind in (Kind.INDEX, Kind.SOURCE, Kind.GATHER) and op.name != "random_key"
 
 
 def _read_outside(graph: Graph, own: set[Op], groups: Groups) -> set[Value]:
@@ -70,9 +66,14 @@ def _read_outside(graph: Graph, own: set[Op], groups: Groups) -> set[Value]:
 
 
 def _donate(graph: Graph, groups: Groups, pieces: dict[int, Graph], above: dict[int, int]) -> dict[Value, Value]:
-    """new value -> old value for the states that can be overwritten where they lie; orders their readers first."""
+    """new value -> old value for the states that can be overwritten where they lie.
+
+    Orders the readers of the old value first, and every kernel that may meet an index out of range: no state
+    has changed when it does.
+    """
     maker = {v: index for index, piece in pieces.items() for v in piece.outputs}
     by_index = {group.index: group for group in groups.groups}
+    checked = [i for i, piece in pieces.items() if any(op.spec.kind in (Kind.GATHER, Kind.SCATTER) for op in piece.ops)]
     chosen: dict[Value, Value] = {}
     for output, input_ in graph.donations:
         new, old = graph.outputs[output], graph.inputs[input_]
@@ -81,12 +82,12 @@ def _donate(graph: Graph, groups: Groups, pieces: dict[int, Graph], above: dict[
             continue
         if _kind(by_index[index]) not in _IN_PLACE or not _reads_in_place(pieces[index], old, new):
             continue
-        readers = [i for i, piece in pieces.items() if old in piece.inputs and i != index]
-        if any(above[reader] >> index & 1 for reader in readers):
+        earlier = [*checked, *(i for i, piece in pieces.items() if old in piece.inputs and i != index)]
+        if index in checked or any(above[i] >> index & 1 for i in earlier):
             continue
         chosen[new] = old
-        for reader in readers:
-            _run_before(above, reader, index)
+        for i in earlier:
+            _run_before(above, i, index)
     return chosen
 
 

@@ -29,7 +29,10 @@ def is_mover(op: Op) -> bool:
 
 
 def stored_movers(graph: Graph) -> set[Op]:
-    """Movers whose result must lie in memory: outputs, and operands that anchors cannot read through."""
+    """Movers whose result must lie in memory: outputs, and operands that anchors cannot read through.
+
+    Constants lie there already.
+    """
     producers = graph.producers()
     stored = {producers[v] for v in graph.outputs if v in producers and is_mover(producers[v])}
     for op in graph.ops:
@@ -37,7 +40,7 @@ def stored_movers(graph: Graph) -> set[Op]:
             stored.update(p for v in op.operands if (p := _first_unstrided(v, producers)) is not None)
         elif op.spec.kind in (Kind.SCATTER, Kind.LOOP):
             stored.update(producers[v] for v in op.operands if v in producers and is_mover(producers[v]))
-    return stored
+    return {op for op in stored if op.name != "constant"}
 
 
 def _first_unstrided(value: Value, producers: dict[Value, Op]) -> Op | None:

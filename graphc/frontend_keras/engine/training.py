@@ -191,11 +191,15 @@ class Model(Network):
 
     def _rows(self, kind: str, inputs: list[Any], targets: Sequence[Any] = (), weights: Sequence[Any] | None = None
               ) -> tuple[Any, Rows]:
-        """The function for this data and the data in its element types. Raises ArgumentError for no samples."""
+        """The function for this data, compiled, and the data in its element types.
+
+        Raises ArgumentError where there are no samples, CompileError.
+        """
         function = self._function(kind, weights is not None)
         rows = Rows([*inputs, *targets, *(weights or ())], function.inputs)
         if not rows.count:
             raise ArgumentError("there are no samples", where=self.name, got=f"shapes {[a.shape for a in inputs]}")
+        function.executable  # noqa: B018 (so that no progress bar counts compiling as work)
         return function, rows
 
     # ---- training, testing, prediction

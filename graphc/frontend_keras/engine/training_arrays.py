@@ -38,7 +38,6 @@ def run_batches(function: Any, rows: Rows, batch_size: int, speed: Pace,
     one entry for each batch. The last batch may be smaller.
     """
     full, rest = divmod(rows.count, batch_size)
-    function.executable  # noqa: B018 (compile before the clock starts)
     done = 0
     while done < full:
         steps = speed.steps(full - done)
