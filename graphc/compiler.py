@@ -50,14 +50,16 @@ def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None,
     """Compile `graph` for `target`.
 
     states maps an input's index to the object whose `array` is that input's live buffer. Such an
-    input is not passed at call time; an output donated to it is written there.
+    input is not passed at call time; an output donated to it is written there. A donation to any other
+    input does nothing.
     """
     states = states or {}
     if target == "reference":
         return ReferenceExecutable(graph, states)
     if target != "cpu":
         raise TargetError("no such target", where="compile", expected=" or ".join(TARGETS), got=repr(target))
-    memory = plan(optimize(graph), fusion=fusion)
+    kept = tuple((output, input_) for output, input_ in graph.donations if input_ in states)
+    memory = plan(optimize(graph.replace(donations=kept)), fusion=fusion)
     emitted = [emit_kernel(kernel) for kernel in memory.kernels.kernels]
     addresses = native_code([*emitted, emit_copy()], memory)
     return NativeExecutable(graph, memory, list(zip(emitted, addresses[:-1], strict=True)), addresses[-1], states)

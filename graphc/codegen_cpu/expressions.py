@@ -110,10 +110,6 @@ class Expressions:
     def iota(self, op: Op, at: At) -> str:
         return self._assign(self.source.cast(at.axes(self.source.size)[op.attr("axis")], op.result.type.dtype), "iota")
 
-    def table(self, op: Op, at: At) -> str:
-        """A constant array lies in memory like an input; its pointer is bound once."""
-        return self._assign(f"{self.source.pointer(op.result)}[{self.flat(at)}]", "constant")
-
     def random(self, op: Op, at: At) -> str:
         (key,) = op.operands
         k0, k1 = (self.value(key, single((2,), [word])) for word in ("0", "1"))
@@ -182,5 +178,5 @@ def status_code(kernel: Kernel, op: Op) -> int:
 
 _SPECIAL: dict[str, Callable[[Expressions, Op, At], str]] = {
     "full": Expressions.full, "size": Expressions.dim_size, "iota": Expressions.iota,
-    "constant": Expressions.table, "random_bits": Expressions.random, "random_uniform": Expressions.random,
+    "random_bits": Expressions.random, "random_uniform": Expressions.random,
     "gather": Expressions.gather, "pad": Expressions.pad, "concatenate": Expressions.concatenate}

@@ -73,7 +73,8 @@ def schedule(kernel: Kernel) -> list[Pass]:
         if op.spec.kind is Kind.REDUCE:
             folds.setdefault(ready, []).append(op)
             ready += 1
-        elif op.spec.kind is Kind.ELEMENTWISE and op.result.type.shape == kernel.nest.folded != domain:
+        elif op.result.type.shape == kernel.nest.folded != domain and (
+                op.spec.kind is Kind.ELEMENTWISE or op.result in kernel.outputs):
             after.setdefault(max(ready - 1, 0), []).append(op)
             ready = max(ready, 1)
         level[op.results[0]] = ready

@@ -28,7 +28,7 @@ from graphc.ir.kernel import Kernel
 from graphc.ir.program import Emitted
 from graphc.ir.spec import Kind
 
-SHARED_BY_POSITION = ("full", "size", "random_bits", "random_uniform", "constant")
+SHARED_BY_POSITION = ("full", "size", "random_bits", "random_uniform")
 
 
 def emit_loop(kernel: Kernel, source: KernelSource) -> Emitted:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from graphc.ir.builder import Builder
-from graphc.ir.graph import Graph, Value
+from graphc.ir.builder import make_op
+from graphc.ir.graph import Graph, Op, Value
+from graphc.ir.spec import op_spec
 
 
 def store_outputs(graph: Graph) -> Graph:
-    """Give every output that is an input or a constant an op of its own (an identity)."""
-    given = set(graph.inputs) | {op.result for op in graph.ops if op.name == "constant"}
-    if not given.intersection(graph.outputs):
-        return graph
-    builder = Builder(graph.inputs)
-    for op in graph.ops:
-        builder.add_existing(op)
-    copies: dict[Value, Value] = {v: builder.emit("stop_gradient", v, hint=v.hint)
-                                  for v in dict.fromkeys(graph.outputs) if v in given}
-    return builder.graph((copies.get(v, v) for v in graph.outputs), graph.name, graph.donations)
+    """Give every output an op of its own: an identity where it is an input, a constant, or stood there before."""
+    taken = set(graph.inputs) | {op.result for op in graph.ops if op.name == "constant"}
+    copies: list[Op] = []
+    outputs: list[Value] = []
+    for value in graph.outputs:
+        if value in taken:
+            copies.append(make_op(op_spec("stop_gradient"), (value,), {}, hint=value.hint))
+            value = copies[-1].result
+        taken.add(value)
+        outputs.append(value)
+    return graph.replace(ops=(*graph.ops, *copies), outputs=tuple(outputs)) if copies else graph

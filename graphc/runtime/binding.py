@@ -73,6 +73,8 @@ class Binding:
         self._addresses = {v: arena.address + offset for v, offset in offsets.items()}
         for value, state in owner.states.items():
             self._addresses[value] = state.array.ctypes.data
+        for kernel in (launch.kernel for launch in owner.launches):
+            self._addresses.update({kernel.outputs[o]: self._addresses[kernel.inputs[i]] for o, i in kernel.aliases})
         self._constants = self._place_constants()
         self._status = np.zeros(1, np.int64)
         self._pointer_words: list[Value | None] = []
