@@ -41,7 +41,8 @@ def configure(parser: ArgumentParser) -> None:
     parser.epilog = EXPLANATION
     parser.add_argument("model", help="a model (.json, .yaml, .h5), graph text, or - for stdin")
     parser.add_argument("--batch", type=positive, metavar="N", help="rows of the random inputs (default: 4)")
-    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="of the random inputs (default: 0)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="S",
+                        help="of the inputs and the initial weights (default: 0)")
     parser.add_argument("--tolerance", type=_tolerance, metavar="T", help="one tolerance in place of the derived ones")
     parser.add_argument("--train", action="store_true", help="the whole training step instead of inference")
     parser.add_argument("--optimizer", help="of the training step (default: the file's own, else sgd)")
@@ -52,7 +53,7 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace) -> int:
-    graph, states = graph_and_states(load(options.model), options.train, options.optimizer, options.loss)
+    graph, states = graph_and_states(load(options.model, options.seed), options.train, options.optimizer, options.loss)
     feed = feed_for(graph, states, options.seed, options.batch)
     report = measure(graph, feed, options.target, options.tolerance)
     if options.json:

@@ -13,6 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from graphc.errors import ArgumentError, ModelFormatError
 from graphc.ir.parser import parse
 
@@ -25,11 +27,12 @@ _H5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _GRAPH_START = re.compile(rb'(?:\s|#[^\n]*\n)*graph(?:\s+[A-Za-z_"]|\s*$)')
 
 
-def load(path: str) -> Any:
-    """A Graph, or a Keras-style model.
+def load(path: str, seed: int = 0) -> Any:
+    """A Graph, or a Keras-style model; its initial weights and its layers' seeds follow from `seed`.
 
     Raises OSError where the file cannot be read, ParseError or ModelFormatError where it cannot be understood.
     """
+    np.random.seed(seed % 2**32)  # Keras draws what a model leaves open from this generator
     start = _start(path)
     kind = ENDINGS.get(Path(path).suffix.lower()) or kind_of(start)
     if kind == "h5":

@@ -60,20 +60,17 @@ def single(shape: Shape, indices: Sequence[str]) -> At:
 def through_broadcast(op: Op, at: At, size: Size) -> At:
     """The operand's position; blocks that are kept or dropped as a whole are not divided."""
     shape, axes = op.operands[0].type.shape, op.attr("axes")
-    source = {axes[i]: i for i in range(len(shape)) if shape[i] != 1}
     blocks: list[tuple[Shape, str]] = []
-    covered, start = {i for i in range(len(shape)) if shape[i] == 1}, 0
+    start = 0
     for block, index in at.blocks:
-        result_axes = range(start, start + len(block))
+        held = [i for i, axis in enumerate(axes) if start <= axis < start + len(block)]
         start += len(block)
-        kept = [source[a] for a in result_axes if a in source]
-        if not kept:
-            continue
-        if len(kept) < sum(dim != 1 for dim in block):
+        moving = [i for i in held if shape[i] != 1]
+        if moving and len(moving) < sum(dim != 1 for dim in block):
             return _axis_by_axis(op, at, size)
-        blocks.append((tuple(shape[i] for i in kept), index))
-        covered.update(kept)
-    return At(tuple(blocks)) if len(covered) == len(shape) else _axis_by_axis(op, at, size)
+        if held:
+            blocks.append((tuple(shape[i] for i in held), index if moving else "0"))
+    return At(tuple(blocks))
 
 
 def _axis_by_axis(op: Op, at: At, size: Size) -> At:

@@ -14,6 +14,7 @@ from enum import Enum
 
 from graphc.ir.dims import Shape
 from graphc.ir.graph import Graph, Op, Value
+from graphc.ir.lexer import escape
 
 
 class KernelKind(Enum):
@@ -95,4 +96,4 @@ class KernelGraph:
 
 
 def _name(op: Op) -> str:
-    return f"{op.name} ({op.origin})" if op.origin else op.name
+    return f"{op.name} ({escape(op.origin)})" if op.origin else op.name

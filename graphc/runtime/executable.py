@@ -20,6 +20,7 @@ from graphc.errors import IndexRangeError
 from graphc.ir.evaluate import evaluate
 from graphc.ir.graph import Graph, Value
 from graphc.ir.program import Emitted, MemoryPlan
+from graphc.ir.sizes import check_sizes
 from graphc.runtime import threads
 from graphc.runtime.binding import Arena, Binding, Launch
 from graphc.runtime.reference import StateBuffer
@@ -93,6 +94,7 @@ class NativeExecutable:
         found = self._bindings.get(key)
         if found is None:
             sizes = self.signature.sizes(shapes)
+            check_sizes(self.graph, sizes)
             if len(self._bindings) >= MAX_BINDINGS:
                 self._bindings.pop(next(iter(self._bindings)))
             found = Binding(self, sizes, shapes, self._arena)

@@ -1,10 +1,12 @@
 """The command line in this process: `graphc("dump-ir", path)` gives status, stdout and stderr."""
 
+import warnings
 from collections import namedtuple
 
 import pytest
 
 from graphc.cli import main
+from graphc.frontend_keras.backend import clear_session
 
 Result = namedtuple("Result", "status out err")
 
@@ -19,10 +21,11 @@ MLP = """graph mlp(%x: f32[B,6], %w: f32[6,3], %b: f32[3]) {
 
 
 @pytest.fixture
-def graphc(capsys, monkeypatch):
+def graphc(capsys):
     def run(*arguments):
-        with monkeypatch.context() as patch:
-            patch.setattr("warnings.showwarning", None)
+        clear_session()  # a process of its own would begin with unused names
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")  # the command shows warnings on a line of their own
             try:
                 status = main([str(a) for a in arguments])
             except SystemExit as leaving:

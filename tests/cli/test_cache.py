@@ -39,7 +39,6 @@ def test_an_unsafe_folder_is_a_warning_on_one_line(graphc, tmp_path, monkeypatch
     folder.mkdir()
     folder.chmod(0o777)
     monkeypatch.setattr("graphc.cli.cache.kernel_cache", lambda: KernelCache(folder))
-    monkeypatch.setattr("warnings.filters", [("always", None, Warning, None, 0)])
     status, out, err = graphc("cache", "info")
     assert (status, out.split("\n")[0]) == (0, "folder   none; kernels are kept in memory only")
     assert err.startswith("graphc: warning: ")

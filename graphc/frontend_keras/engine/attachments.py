@@ -7,6 +7,8 @@ What does not live here: when they enter the total loss or a training step (comp
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from graphc.frontend_keras.utils.generic_utils import to_list
@@ -44,6 +46,19 @@ class Attachments:
     @property
     def updates(self) -> list[Any]:
         return self._updates if self.trainable or self.stateful else []
+
+    @contextmanager
+    def _attachments_moved(self) -> Iterator[tuple[list[Any], list[Any]]]:
+        """Losses and updates attached inside end up in the two lists that this gives, and not with the layer."""
+        moved: tuple[list[Any], list[Any]] = ([], [])
+        losses, updates = list(self._losses), list(self._updates)
+        per_input_losses = {key: list(one) for key, one in self._per_input_losses.items()}
+        per_input_updates = {key: list(one) for key, one in self._per_input_updates.items()}
+        yield moved
+        moved[0].extend(self._losses[len(losses):])
+        moved[1].extend(self._updates[len(updates):])
+        self._losses, self._per_input_losses = losses, per_input_losses
+        self._updates, self._per_input_updates = updates, per_input_updates
 
     def get_losses_for(self, inputs: Any) -> list[Any]:
         """The losses that depend on `inputs`; None: those that depend on no input."""

@@ -90,7 +90,7 @@ class Layer(NodeAccess, Attachments):
         self.dtype = given.get("dtype") or given.get("input_dtype") or K.floatx()
 
     @property
-    def trainable(self) -> bool:  # type: ignore[override]
+    def trainable(self) -> bool:
         return self._trainable
 
     @trainable.setter
@@ -217,12 +217,11 @@ class Layer(NodeAccess, Attachments):
 
     def _add_inbound_node(self, inputs: list[Any], outputs: list[Any], input_masks: list[Any], output_masks: Any,
                           arguments: dict[str, Any]) -> None:
-        histories = [getattr(x, "_keras_history", (None, None, None)) for x in inputs]
+        layers, nodes, indices = zip(*(getattr(x, "_keras_history", (None, None, None)) for x in inputs))
         if not isinstance(output_masks, (list, tuple)):
             output_masks = [output_masks] * len(outputs)
-        Node(self, *zip(*histories), input_tensors=inputs, output_tensors=outputs, input_masks=input_masks,  # type: ignore[misc]
-             output_masks=output_masks, input_shapes=[K.int_shape(x) for x in inputs],
-             output_shapes=[K.int_shape(x) for x in outputs], arguments=arguments)
+        Node(self, layers, nodes, indices, inputs, outputs, input_masks, output_masks,
+             [K.int_shape(x) for x in inputs], [K.int_shape(x) for x in outputs], arguments)
         phased = getattr(self, "uses_learning_phase", False) or any(x._uses_learning_phase for x in inputs)
         for index, (x, mask) in enumerate(zip(outputs, output_masks)):
             x._keras_history = (self, len(self._inbound_nodes) - 1, index)

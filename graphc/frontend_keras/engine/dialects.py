@@ -50,7 +50,7 @@ def layer_keywords(cls: type, config: Any) -> dict[str, Any]:
 
 
 def _plain_dtype(cls: type, found: dict[str, Any]) -> None:
-    """A dtype policy becomes the name of its type. Only inputs have a dtype of their own: warns of another float type."""
+    """A dtype policy becomes the name of its type; warns of another float type, since only inputs have their own."""
     dtype = found.get("dtype")
     if isinstance(dtype, Mapping):
         inner = dtype.get("config")
@@ -83,5 +83,5 @@ def _keywords(cls: type) -> frozenset[str]:
     names: set[str] = set()
     for base in cls.__mro__:
         if "__init__" in vars(base):
-            names.update(inspect.signature(base.__init__).parameters)
+            names.update(inspect.signature(vars(base)["__init__"]).parameters)
     return frozenset(names - {"self", "args", "kwargs"})

@@ -60,8 +60,8 @@ class InputLayer(Layer):
                 "name": self.name}
 
 
-def Input(shape: Any = None, batch_shape: Any = None, name: str | None = None, dtype: str | None = None,
-          sparse: bool = False, tensor: Any = None) -> Any:
+def Input(shape: Any = None, batch_shape: Any = None, name: str | None = None,  # noqa: N802 (Keras's name)
+          dtype: str | None = None, sparse: bool = False, tensor: Any = None) -> Any:
     """A tensor that a model begins with.
 
     shape        shape of one sample; None stands for any size

@@ -22,7 +22,7 @@ from graphc.frontend_keras.engine.node import Node
 from graphc.frontend_keras.engine.phases import phase_givens
 from graphc.frontend_keras.engine.shapes import default_name
 from graphc.frontend_keras.engine.traversal import trace
-from graphc.frontend_keras.utils.generic_utils import has_arg, to_list, unpack_singleton
+from graphc.frontend_keras.utils.generic_utils import to_list, unpack_singleton
 from graphc.frontend_keras.utils.layer_utils import print_summary
 from graphc.ir.graph import Graph
 
@@ -88,8 +88,8 @@ class Network(Layer):
         for index, x in enumerate(inputs):
             layer = x._keras_history[0]
             if not isinstance(layer, InputLayer):
-                raise LayerTypeError(f"Input layers to a `{kind}` must be `InputLayer` objects. Input {index} (0-based) "
-                                     f"originates from layer type `{type(layer).__name__}`", where=self.name,
+                raise LayerTypeError(f"Input layers to a `{kind}` must be `InputLayer` objects. Input {index} (0-based)"
+                                     f" originates from layer type `{type(layer).__name__}`", where=self.name,
                                      got=layer.name, fix=f"Begin with {layer.name}'s own input, or call the layers "
                                      "after it on a new Input.")
         for x in outputs:
@@ -140,7 +140,7 @@ class Network(Layer):
                             expected=", ".join(layer.name for layer in self.layers))
 
     @property
-    def input_spec(self) -> Any:  # type: ignore[override]
+    def input_spec(self) -> Any:
         """The demands of the input layers, None while the model is not built."""
         if not self._is_graph_network:
             return None
@@ -165,7 +165,8 @@ class Network(Layer):
     @property
     def state_updates(self) -> list[Any]:
         """The updates of stateful layers, which prediction runs too."""
-        return [update for layer in self.layers if getattr(layer, "stateful", False) for update in layer.updates]
+        return distinct([update for layer in self.layers if getattr(layer, "stateful", False)
+                         for inputs in self._calls_of(layer) for update in layer.get_updates_for(inputs)])
 
     def _calls_of(self, layer: Layer) -> list[Any]:
         """The inputs of the calls of `layer` in this network, and None for what hangs on no input."""
@@ -192,13 +193,13 @@ class Network(Layer):
 
     # ---- weights
 
-    @property
+    @property  # type: ignore[misc]
     def trainable_weights(self) -> list[Any]:
         if not self.trainable:
             return []
         return distinct([weight for layer in self.layers for weight in layer.trainable_weights])
 
-    @property
+    @property  # type: ignore[misc]
     def non_trainable_weights(self) -> list[Any]:
         frozen = [weight for layer in self.layers for weight in layer.non_trainable_weights]
         if not self.trainable:
@@ -218,7 +219,7 @@ class Network(Layer):
 
     # ---- calls
 
-    def call(self, inputs: Any, mask: Any = None) -> Any:
+    def call(self, inputs: Any, mask: Any = None) -> Any:  # type: ignore[override]
         return self._run(inputs, mask)[0]
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
@@ -246,7 +247,7 @@ class Network(Layer):
         layer = node.outbound_layer
         pairs = [computed[x] for x in node.input_tensors]
         tensors, masks = [x for x, _ in pairs], [m for _, m in pairs]
-        with K.origin(layer.name):
+        with K.origin(layer.name), layer._attachments_moved() as (losses, updates):
             outputs, output_masks = layer._call_and_mask(unpack_singleton(tensors), unpack_singleton(masks),
                                                          dict(node.arguments))
             layer._penalise_activity(to_list(outputs), tensors)
@@ -254,10 +255,15 @@ class Network(Layer):
         if not isinstance(output_masks, (list, tuple)):
             output_masks = [output_masks] * len(outputs)
         computed.update(zip(node.output_tensors, zip(outputs, output_masks)))
-        self.add_update(layer.get_updates_for(tensors), inputs)
-        self.add_update(layer.get_updates_for(None))
-        self.add_loss(layer.get_losses_for(tensors), inputs)
-        self.add_loss(layer.get_losses_for(None))
+        self.add_loss(losses, inputs)
+        self.add_update(updates, inputs)
+        self._add_once(self.add_loss, layer.get_losses_for(None), self.get_losses_for(None))
+        self._add_once(self.add_update, layer.get_updates_for(None), self.get_updates_for(None))
+
+    @staticmethod
+    def _add_once(add: Callable[[Any], None], new: list[Any], present: list[Any]) -> None:
+        known = {id(one) for one in present}
+        add([one for one in new if id(one) not in known])
 
     def lower_to_graph(self, training: bool = False) -> tuple[Graph, dict[int, State]]:
         """The network as a graph, with the states that are its last inputs, by their index.

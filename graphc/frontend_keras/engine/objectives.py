@@ -72,13 +72,14 @@ class Metric:
     """
 
     def __init__(self, given: Any, output_shape: tuple[int | None, ...], loss: Any):
+        self.name: str
         if given in _ACCURACIES:
             self.fn, self.name = _accuracy(output_shape, loss), "acc"
         elif given in _CROSSENTROPIES:
             self.fn, self.name = _crossentropy(output_shape, loss), "ce"
         else:
             self.fn = metrics.get(given)
-            self.name = getattr(self.fn, "name", None) or getattr(self.fn, "__name__", type(self.fn).__name__)
+            self.name = str(getattr(self.fn, "name", None) or getattr(self.fn, "__name__", type(self.fn).__name__))
         self.stateful = isinstance(self.fn, Layer) and self.fn.stateful
 
     def results(self, y_true: Any, y_pred: Any, weights: Any, mask: Any) -> Iterator[tuple[str, Any]]:

@@ -58,16 +58,16 @@ def _per_output(given: Any, names: Sequence[str], what: str) -> list[Any]:
 def _check_mode(name: str, target: Any, weights: Any, mode: str | None) -> None:
     if mode == "temporal":
         if len(target.shape) < 3:
-            raise ShapeError(f"Found a sample_weight array for an input with shape {tuple(target.shape)}. Timestep-wise "
-                             "sample weighting (use of sample_weight_mode=\"temporal\") is restricted to outputs that "
-                             "are at least 3D, i.e. that have a time dimension", where=name)
+            raise ShapeError(f"Found a sample_weight array for an input with shape {tuple(target.shape)}. "
+                             "Timestep-wise sample weighting (use of sample_weight_mode=\"temporal\") is restricted to "
+                             "outputs that are at least 3D, i.e. that have a time dimension", where=name)
         if weights is not None and weights.ndim != 2:
             raise ShapeError(f"Found a sample_weight array with shape {weights.shape}. In order to use timestep-wise "
                              "sample weighting, you should pass a 2D sample_weight array", where=name)
     elif weights is not None and weights.ndim != 1:
-        raise ShapeError(f"Found a sample_weight array with shape {weights.shape}. In order to use timestep-wise sample "
-                         "weights, you should specify sample_weight_mode=\"temporal\" in compile(). If you just mean to "
-                         "use sample-wise weights, make sure your sample_weight array is 1D", where=name)
+        raise ShapeError(f"Found a sample_weight array with shape {weights.shape}. In order to use timestep-wise "
+                         "sample weights, you should specify sample_weight_mode=\"temporal\" in compile(). If you just "
+                         "mean to use sample-wise weights, make sure your sample_weight array is 1D", where=name)
 
 
 def _weights(name: str, target: Any, sample_weight: Any, class_weight: Any, mode: str | None) -> np.ndarray:

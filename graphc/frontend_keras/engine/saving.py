@@ -58,13 +58,11 @@ def model_from_yaml(yaml_string: str, custom_objects: Mapping[str, Any] | None =
     """The model of a YAML text, with new weights; of Python's tags only the tuple is read. Raises ModelFormatError."""
     yaml = import_module("yaml")
 
-    class Loader(yaml.SafeLoader):
-        pass
-
-    Loader.add_constructor("tag:yaml.org,2002:python/tuple",
-                           lambda loader, node: list(loader.construct_sequence(node, deep=True)))
+    loader: Any = type("Loader", (yaml.SafeLoader,), {})
+    loader.add_constructor("tag:yaml.org,2002:python/tuple",
+                           lambda self, node: list(self.construct_sequence(node, deep=True)))
     try:
-        config = yaml.load(yaml_string, Loader=Loader)
+        config = yaml.load(yaml_string, Loader=loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ModelFormatError(f"not YAML: {error!s:.300}", where="model_from_yaml") from error
     return model_from_config(config, custom_objects)

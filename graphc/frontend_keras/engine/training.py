@@ -42,6 +42,11 @@ class Model(Network):
     inputs, outputs  tensors or lists of them, as for Network; without them, a subclass that defines `call`
     """
 
+    _feed_targets: list[Any]
+    _feed_sample_weights: list[Any]
+    _feed_output_names: list[str]
+    _feed_sample_weight_modes: list[str | None]
+
     @renamed_keywords({"input": "inputs", "output": "outputs"})
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None):
         self.optimizer: Any = None
@@ -125,8 +130,8 @@ class Model(Network):
     def _build_for_data(self, x: Any) -> None:
         arrays = x if isinstance(x, (list, tuple)) else [x]
         if isinstance(x, dict) or any(not hasattr(one, "shape") for one in arrays):
-            raise ArgumentError("Please provide as model inputs either a single array or a list of arrays", where=self.name,
-                                got=type(x).__name__, fix="Or give the first layer an input_shape.")
+            raise ArgumentError("Please provide as model inputs either a single array or a list of arrays",
+                                where=self.name, got=type(x).__name__, fix="Or give the first layer an input_shape.")
         shapes = [(None, *one.shape[1:]) if len(one.shape) > 1 else (None, 1) for one in arrays]
         self.build(unpack_singleton(shapes))
 
@@ -238,12 +243,12 @@ class Model(Network):
         inputs, targets, weights = self._data(x, y, sample_weight, targets=y is not None or x is not None)
         if steps is not None:
             function = self._function(TEST, weights is not None)
-            results = loops.test_steps(function, [*inputs, *targets, *(weights or ())],
+            results = loops.evaluate_steps(function, [*inputs, *targets, *(weights or ())],
                                        positive(steps, "steps", self.name), verbose)
         else:
             size = positive(BATCH_SIZE if batch_size is None else batch_size, "batch_size", self.name)
             function, rows = self._rows(TEST, inputs, targets, weights)
-            results = loops.test_loop(self, function, rows, size, verbose)
+            results = loops.evaluate_loop(self, function, rows, size, verbose)
         return unpack_singleton(results)
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: int = 0, steps: int | None = None) -> Any:

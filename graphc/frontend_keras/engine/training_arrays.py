@@ -162,7 +162,7 @@ def batch_shuffled(order: np.ndarray, batch_size: int) -> np.ndarray:
 # ---- tests and predictions
 
 
-def test_loop(model: Any, function: Any, rows: Rows, batch_size: int, verbose: int = 0) -> list[float]:
+def evaluate_loop(model: Any, function: Any, rows: Rows, batch_size: int, verbose: int = 0) -> list[float]:
     """The loss and metrics over all rows: means over the batches, weighted by their sizes."""
     for metric in model.stateful_metric_functions:
         metric.reset_states()
@@ -223,7 +223,7 @@ def fit_steps(model: Any, function: Any, arrays: list[Any], callbacks: CallbackL
             break
 
 
-def test_steps(function: Any, arrays: list[Any], steps: int, verbose: int = 0) -> list[float]:
+def evaluate_steps(function: Any, arrays: list[Any], steps: int, verbose: int = 0) -> list[float]:
     """Means of the results of `steps` steps."""
     bar = Progbar(target=steps) if verbose == 1 else None
     totals: list[float] = []

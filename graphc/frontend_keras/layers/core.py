@@ -245,7 +245,7 @@ class Dense(Layer):
             raise ShapeError("the last axis of the input has no known size", where=self.name, got=input_shape)
         self.kernel = self.add_weight("kernel", (inputs, self.units), initializer=self.kernel_initializer,
                                       regularizer=self.kernel_regularizer, constraint=self.kernel_constraint)
-        self.bias = self.add_weight("bias", (self.units,), initializer=self.bias_initializer,
+        self.bias: Any = self.add_weight("bias", (self.units,), initializer=self.bias_initializer,
                                     regularizer=self.bias_regularizer,
                                     constraint=self.bias_constraint) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: inputs})

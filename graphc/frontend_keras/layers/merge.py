@@ -227,7 +227,7 @@ class Dot(_Merge):
         axes = self._axes_for([K.int_shape(x) for x in inputs])
         if self.normalize:
             inputs = [K.l2_normalize(x, axis=axis) for x, axis in zip(inputs, axes)]
-        return K.batch_dot(*inputs, axes)
+        return K.batch_dot(inputs[0], inputs[1], axes)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return None

@@ -14,7 +14,7 @@ import numpy as np
 
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.backend import Variable
-from graphc.frontend_keras.optimizers.base import BuiltIn, slots
+from graphc.frontend_keras.optimizers.base import BuiltIn, settled, slots
 
 
 class _WithoutCount(BuiltIn):
@@ -48,7 +48,7 @@ class RMSprop(_WithoutCount):
         grads, rate = self._begin(loss, params), self._rate()
         self.weights = slots(params)
         for p, g, a in zip(params, grads, self.weights):
-            squares = self.rho * a + (1.0 - self.rho) * K.square(g)
+            squares = settled(self.rho * a + (1.0 - self.rho) * K.square(g))
             self.updates.append(K.update(a, squares))
             self._move(p, p - rate * g / (K.sqrt(squares) + self.epsilon))
         return self.updates
@@ -111,11 +111,11 @@ class Adadelta(_WithoutCount):
         accumulators, deltas = slots(params), slots(params)
         self.weights = accumulators + deltas
         for p, g, a, d in zip(params, grads, accumulators, deltas):
-            squares = self.rho * a + (1.0 - self.rho) * K.square(g)
+            squares = settled(self.rho * a + (1.0 - self.rho) * K.square(g))
             self.updates.append(K.update(a, squares))
             step = g * K.sqrt(d + self.epsilon) / K.sqrt(squares + self.epsilon)
             self._move(p, p - rate * step)
-            self.updates.append(K.update(d, self.rho * d + (1.0 - self.rho) * K.square(step)))
+            self.updates.append(K.update(d, settled(self.rho * d + (1.0 - self.rho) * K.square(step))))
         return self.updates
 
     def get_config(self) -> dict[str, Any]:

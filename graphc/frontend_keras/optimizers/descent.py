@@ -12,7 +12,7 @@ import numpy as np
 
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.backend import Variable
-from graphc.frontend_keras.optimizers.base import BuiltIn, slots
+from graphc.frontend_keras.optimizers.base import BuiltIn, settled, slots
 
 
 class SGD(BuiltIn):
@@ -36,7 +36,7 @@ class SGD(BuiltIn):
         moments = slots(params)
         self.weights = [self.iterations, *moments]
         for p, g, m in zip(params, grads, moments):
-            velocity = self.momentum * m - rate * g
+            velocity = settled(self.momentum * m - rate * g)
             self.updates.append(K.update(m, velocity))
             self._move(p, p + self.momentum * velocity - rate * g if self.nesterov else p + velocity)
         return self.updates

@@ -12,7 +12,7 @@ import numpy as np
 
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.backend import Variable
-from graphc.frontend_keras.optimizers.base import BuiltIn, slots
+from graphc.frontend_keras.optimizers.base import BuiltIn, settled, slots
 
 _SCHEDULE_BASE = 0.96
 _SCHEDULE_STEPS = 1_000_000
@@ -47,8 +47,8 @@ class Adam(BuiltIn):
         largest: list[Any] = slots(params) if self.amsgrad else [K.zeros((1,)) for _ in params]
         self.weights = [self.iterations, *ms, *vs, *largest]
         for p, g, m, v, top in zip(params, grads, ms, vs, largest):
-            mean = self.beta_1 * m + (1.0 - self.beta_1) * g
-            squares = self.beta_2 * v + (1.0 - self.beta_2) * K.square(g)
+            mean = settled(self.beta_1 * m + (1.0 - self.beta_1) * g)
+            squares = settled(self.beta_2 * v + (1.0 - self.beta_2) * K.square(g))
             self.updates += [K.update(m, mean), K.update(v, squares)]
             if self.amsgrad:
                 squares = K.maximum(top, squares)
@@ -91,8 +91,8 @@ class Adamax(BuiltIn):
         ms, us = slots(params), slots(params)
         self.weights = [self.iterations, *ms, *us]
         for p, g, m, u in zip(params, grads, ms, us):
-            mean = self.beta_1 * m + (1.0 - self.beta_1) * g
-            size = K.maximum(self.beta_2 * u, K.abs(g))
+            mean = settled(self.beta_1 * m + (1.0 - self.beta_1) * g)
+            size = settled(K.maximum(self.beta_2 * u, K.abs(g)))
             self.updates += [K.update(m, mean), K.update(u, size)]
             self._move(p, p - rate * mean / (size + self.epsilon))
         return self.updates
@@ -135,8 +135,8 @@ class Nadam(BuiltIn):
         ms, vs = slots(params), slots(params)
         self.weights = [self.iterations, *ms, *vs]
         for p, g, m, v in zip(params, grads, ms, vs):
-            mean = self.beta_1 * m + (1.0 - self.beta_1) * g
-            squares = self.beta_2 * v + (1.0 - self.beta_2) * K.square(g)
+            mean = settled(self.beta_1 * m + (1.0 - self.beta_1) * g)
+            squares = settled(self.beta_2 * v + (1.0 - self.beta_2) * K.square(g))
             self.updates += [K.update(m, mean), K.update(v, squares)]
             ahead = (1.0 - now) * (g / (1.0 - product)) + after * (mean / (1.0 - product * after))
             size = K.sqrt(squares / (1.0 - K.pow(self.beta_2, t)))

@@ -1,0 +1,48 @@
+"""What must hold of the sizes of a call before native code runs: kernels check nothing and trust every position.
+
+Known sizes are checked by the type rules; here are the same conditions for symbolic ones, once they are bound.
+What does not live here: which sizes the inputs give the symbols (runtime/signature.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from graphc.errors import ShapeError
+from graphc.ir.dims import Dim, bind
+from graphc.ir.graph import Graph, Op
+
+NEED_SOME = ("reduce_max", "reduce_min", "argmax", "argmin")  # folds without a result where there is nothing
+
+
+def check_sizes(graph: Graph, sizes: Mapping[str, int]) -> None:
+    """Raise ShapeError naming the first op whose sizes cannot be, such as a slice past the end of its axis."""
+    for op in graph.ops:
+        for dim, least, what in _conditions(op):
+            if isinstance(dim, int):
+                continue
+            size = bind(dim, sizes)
+            if isinstance(size, int) and size < least:
+                known = ", ".join(f"{name} = {value}" for name, value in sorted(sizes.items()))
+                raise ShapeError(f"{op.name}: the sizes of this call do not fit ({known})", where=op.origin,
+                                 expected=f"{what} of at least {least}", got=size)
+
+
+def _conditions(op: Op) -> Iterator[tuple[Dim, int, str]]:
+    """Dimensions that must be at least a number, and what they are."""
+    for result in op.results:
+        for axis, dim in enumerate(result.type.shape):
+            yield dim, 0, f"a size {dim} of axis {axis}"
+    if op.name == "slice":
+        for axis, (start, limit, dim) in enumerate(zip(op.attr("starts"), op.attr("limits"),
+                                                       op.operands[0].type.shape, strict=True)):
+            yield start, 0, f"a start {start} of axis {axis}"
+            yield limit - start, 0, f"a part {start} to {limit} of axis {axis}"
+            yield dim - limit, 0, f"a rest behind {limit} of axis {axis}, which holds {dim},"
+    if op.name == "pad":
+        for axis, (low, high) in enumerate(zip(op.attr("low"), op.attr("high"), strict=True)):
+            yield low, 0, f"a margin {low} of axis {axis}"
+            yield high, 0, f"a margin {high} of axis {axis}"
+    if op.name in NEED_SOME:
+        for axis in op.attr("axes") if op.name.startswith("reduce") else (op.attr("axis"),):
+            yield op.operands[0].type.shape[axis], 1, f"a size of axis {axis}"
