@@ -10,9 +10,8 @@ from typing import Any
 
 from graphc.errors import ArgumentError
 from graphc.frontend_keras import layers
-from graphc.frontend_keras.backend import NotBuiltError
 from graphc.frontend_keras.engine.input_layer import Input, InputLayer
-from graphc.frontend_keras.engine.saving import model_from_config, model_from_json, model_from_yaml
+from graphc.frontend_keras.engine.saving import model_from_config, model_from_json, model_from_yaml, not_built
 from graphc.frontend_keras.engine.sequential import Sequential
 from graphc.frontend_keras.engine.training import Model
 from graphc.frontend_keras.utils.generic_utils import CustomObjectScope, to_list, unpack_singleton
@@ -23,14 +22,12 @@ __all__ = ["Input", "InputLayer", "Model", "Sequential", "clone_model", "load_mo
 
 def save_model(model: Any, filepath: str, overwrite: bool = True, include_optimizer: bool = True) -> None:
     """Raises NotBuiltError: HDF5 files are not built yet."""
-    raise NotBuiltError("HDF5 files are not built yet", where="save_model",
-                        fix="Use model.to_json() and model.get_weights().")
+    not_built("save_model")
 
 
 def load_model(filepath: str, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Any:
     """Raises NotBuiltError: HDF5 files are not built yet."""
-    raise NotBuiltError("HDF5 files are not built yet", where="load_model",
-                        fix="Use model_from_json(text) and model.set_weights(weights).")
+    not_built("load_model")
 
 
 def clone_model(model: Any, input_tensors: Any = None) -> Any:

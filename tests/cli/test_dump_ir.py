@@ -15,6 +15,13 @@ def test_lowered_is_the_graph_itself(graphc, mlp):
     assert graphc("dump-ir", mlp) == (0, MLP, "")
 
 
+@pytest.mark.parametrize("stage", ["optimized", "fused"])
+@pytest.mark.parametrize("format", ["text", "json", "dot"])
+def test_what_is_shown_changes_only_knowingly(graphc, mlp, golden, stage, format):
+    ending = {"text": "txt"}.get(format, format)
+    golden(f"dump_ir/mlp_{stage}.{ending}", graphc("dump-ir", mlp, "--stage", stage, "--format", format).out)
+
+
 @pytest.mark.parametrize("stage", ["lowered", "optimized"])
 def test_text_reads_back(graphc, mlp, tmp_path, stage):
     text = graphc("dump-ir", mlp, "--stage", stage).out

@@ -41,6 +41,24 @@ print(sys.argv[1:], __file__ == sys.argv[0], neighbour.here, epsilon() is not No
     assert done.returncode == 0
 
 
+def test_a_script_trains(run):
+    done = run("""
+import numpy as np
+from keras.models import Sequential
+from keras.layers import Dense, Activation
+model = Sequential([Dense(4, input_dim=3), Activation("relu"), Dense(1, activation="sigmoid")])
+model.compile(optimizer="rmsprop", loss="binary_crossentropy", metrics=["accuracy"])
+x, y = np.random.random((64, 3)), np.random.randint(2, size=(64, 1))
+history = model.fit(x, y, epochs=2, batch_size=32, verbose=0)
+print(len(history.history["loss"]), model.predict(x).shape)
+model.fit(x[:, :2], y)
+""")
+    assert done.stdout == "2 (64, 1)\n"
+    assert done.returncode == 1
+    assert done.stderr.startswith("Traceback (most recent call last):\n")
+    assert "ShapeError" in done.stderr.split("\n")[-2]
+
+
 def test_a_traceback_shows_the_script_only(run, tmp_path):
     done = run("def f():\n    raise ValueError('mine')\n\nf()\n")
     assert done.returncode == 1

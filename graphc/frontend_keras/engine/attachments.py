@@ -54,11 +54,13 @@ class Attachments:
         losses, updates = list(self._losses), list(self._updates)
         per_input_losses = {key: list(one) for key, one in self._per_input_losses.items()}
         per_input_updates = {key: list(one) for key, one in self._per_input_updates.items()}
-        yield moved
-        moved[0].extend(self._losses[len(losses):])
-        moved[1].extend(self._updates[len(updates):])
-        self._losses, self._per_input_losses = losses, per_input_losses
-        self._updates, self._per_input_updates = updates, per_input_updates
+        try:
+            yield moved
+        finally:
+            moved[0].extend(self._losses[len(losses):])
+            moved[1].extend(self._updates[len(updates):] if self.trainable or self.stateful else [])
+            self._losses, self._per_input_losses = losses, per_input_losses
+            self._updates, self._per_input_updates = updates, per_input_updates
 
     def get_losses_for(self, inputs: Any) -> list[Any]:
         """The losses that depend on `inputs`; None: those that depend on no input."""

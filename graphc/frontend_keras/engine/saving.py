@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -19,6 +19,12 @@ from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.registry import deserialize_layer
 
 KERAS_VERSION = "2.2.4"
+
+
+def not_built(where: str) -> NoReturn:
+    """Raises NotBuiltError: HDF5 files are not built yet."""
+    raise K.NotBuiltError("HDF5 files are not built yet", where=where,
+                          fix="Keep model.to_json() and model.get_weights(), or pickle the model.")
 
 
 def described(model: Any) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def positive(value: Any, name: str, where: str) -> int:
     """`value` as an integer of at least 1. Raises ArgumentError for anything else."""
     try:
         number = operator.index(value) if not isinstance(value, float) else int(value)
-    except TypeError:
+    except (TypeError, ValueError, OverflowError):
         number = 0
     if number < 1 or number != value or isinstance(value, bool):
         raise ArgumentError(f"`{name}` is not a positive integer", where=where, expected="an integer >= 1",

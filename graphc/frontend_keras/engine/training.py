@@ -16,7 +16,7 @@ from graphc.errors import ArgumentError, GraphcError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import optimizers
 from graphc.frontend_keras.engine import compile as compiling
-from graphc.frontend_keras.engine import fitting
+from graphc.frontend_keras.engine import fitting, pickling, saving
 from graphc.frontend_keras.engine import training_arrays as loops
 from graphc.frontend_keras.engine.base_layer import trainable_clock
 from graphc.frontend_keras.engine.functions import PREDICT, TEST, TRAIN, ModelFunctions
@@ -162,6 +162,22 @@ class Model(Network):
 
     def _make_predict_function(self) -> None:
         self.predict_function = self._functions.general(PREDICT)
+
+    # ---- copies and files
+
+    def __reduce__(self) -> Any:
+        """How `pickle` and `copy` make another model with the same weights and the same training."""
+        return pickling.restore, (pickling.snapshot(self),)
+
+    def save(self, filepath: str, overwrite: bool = True, include_optimizer: bool = True) -> None:
+        saving.not_built("Model.save")
+
+    def save_weights(self, filepath: str, overwrite: bool = True) -> None:
+        saving.not_built("Model.save_weights")
+
+    def load_weights(self, filepath: str, by_name: bool = False, skip_mismatch: bool = False,
+                     reshape: bool = False) -> None:
+        saving.not_built("Model.load_weights")
 
     # ---- data
 

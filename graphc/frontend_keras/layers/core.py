@@ -1,6 +1,8 @@
 """Basic layers: Dense, Activation, Dropout, and those that only move elements.
 
-What does not live here: Lambda (function_layer.py), noise (noise.py), layers of several inputs (merge.py).
+Keras keeps Lambda here too, so scripts import it from here.
+
+What does not live here: Lambda's code (function_layer.py), noise (noise.py), layers of several inputs (merge.py).
 """
 
 from __future__ import annotations
@@ -16,9 +18,13 @@ from graphc.frontend_keras.engine.base_layer import Layer
 from graphc.frontend_keras.engine.input_spec import InputSpec
 from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.engine.shapes import positive
+from graphc.frontend_keras.layers.function_layer import Lambda
 from graphc.frontend_keras.utils.checks import finite
 
-DENSE_1 = {"output_dim": "units", "init": "kernel_initializer", "W_regularizer": "kernel_regularizer",
+__all__ = ["Activation", "ActivityRegularization", "Dense", "Dropout", "Flatten", "Lambda", "Masking", "Permute",
+           "RepeatVector", "Reshape", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"]
+
+_DENSE_1 = {"output_dim": "units", "init": "kernel_initializer", "W_regularizer": "kernel_regularizer",
            "b_regularizer": "bias_regularizer", "W_constraint": "kernel_constraint", "b_constraint": "bias_constraint",
            "bias": "use_bias"}
 _DENSE_HINT = "Did you mean Dense({args}, input_dim={value}) or Dense({args}, input_shape=({value},))?"
@@ -222,7 +228,7 @@ class Dense(Layer):
 
     supports_masking = True
 
-    @renamed_keywords(DENSE_1, hint=_DENSE_HINT)
+    @renamed_keywords(_DENSE_1, hint=_DENSE_HINT)
     def __init__(self, units: int, activation: Any = None, use_bias: bool = True,
                  kernel_initializer: Any = "glorot_uniform", bias_initializer: Any = "zeros",
                  kernel_regularizer: Any = None, bias_regularizer: Any = None, activity_regularizer: Any = None,
