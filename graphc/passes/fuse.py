@@ -64,10 +64,11 @@ class _Fusion:
         for index, op in enumerate(op for op in self.graph.ops if not is_mover(op) or op in self.stored):
             self.reads[op] = reads_of(op, self.producers, self.stored)
             self._own_group(index, op)
-            for read in self.reads[op]:
-                self._consider(read, op)
+            for value in dict.fromkeys(read.value for read in self.reads[op]):
+                if value in self.producers:
+                    self._consider(self.producers[value], op)
         self._check_partition()
-        return Groups(tuple(self.groups.values()), frozenset(self.stored), tuple(self.decisions))
+        return Groups(tuple(self.groups.values()), frozenset(self.stored), tuple(map(self._settled, self.decisions)))
 
     def _own_group(self, index: int, op: Op) -> None:
         group = Group(index, [op], nest_of(op), anchor=op if _is_anchor(op) else None)
@@ -78,10 +79,7 @@ class _Fusion:
                 group.above |= producer.above | 1 << producer.index
         self.group_of[op] = self.groups[index] = group
 
-    def _consider(self, read: Read, op: Op) -> None:
-        producer = self.producers.get(read.value)
-        if producer is None:
-            return
+    def _consider(self, producer: Op, op: Op) -> None:
         first, second = self.group_of[producer], self.group_of[op]
         reason = "already in one kernel" if first is second else self._obstacle(first, second, op)
         fused = first is second or reason is None
@@ -89,6 +87,12 @@ class _Fusion:
             self._merge(first, second)
             reason = "one loop nest"
         self.decisions.append(Decision(producer, op, fused, reason or ""))
+
+    def _settled(self, decision: Decision) -> Decision:
+        """The decision as it stands in the end: a pair kept apart may meet in the group of a later op."""
+        if decision.fused or self.group_of[decision.producer] is not self.group_of[decision.consumer]:
+            return decision
+        return Decision(decision.producer, decision.consumer, True, "one loop nest, through a later op")
 
     def _obstacle(self, first: Group, second: Group, op: Op) -> str | None:
         """Why the two groups cannot be one; None if they can."""

@@ -109,7 +109,8 @@ class Binding:
                 offsets[value] = total
                 total += _aligned(self._nbytes(value))
         self._scratch = total
-        self._total = total + max((self._scratch_bytes(l.emitted) for l in self._owner.launches), default=0)
+        needs = (self._scratch_bytes(launch.emitted) for launch in self._owner.launches)
+        self._total = total + max(needs, default=0)
         return offsets
 
     def _scratch_bytes(self, emitted: Emitted) -> int:

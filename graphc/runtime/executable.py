@@ -18,7 +18,7 @@ import numpy as np
 
 from graphc.errors import IndexRangeError
 from graphc.ir.evaluate import evaluate
-from graphc.ir.graph import Graph, Value
+from graphc.ir.graph import Graph
 from graphc.ir.program import Emitted, MemoryPlan
 from graphc.ir.sizes import check_sizes
 from graphc.runtime import threads

@@ -14,7 +14,7 @@ from typing import Any
 
 from graphc.errors import ArgumentError
 from graphc.frontend_keras import backend as K
-from graphc.frontend_keras import losses, optimizers
+from graphc.frontend_keras import losses
 from graphc.frontend_keras.engine.objectives import Metric, collect_metrics, weighted_objective
 from graphc.frontend_keras.utils.checks import KeywordError, did_you_mean, finite
 from graphc.frontend_keras.utils.generic_utils import to_list
@@ -230,8 +230,3 @@ def _add_metric(model: Any, training: Training, i: int, given: Any, weights: Any
             training.stateful_metric_names.append(unique)
             training.stateful_metric_functions.append(metric.fn)
             training.metrics_updates += metric.fn.updates
-
-
-def optimizer_of(given: Any) -> Any:
-    """The optimizer that a name, a configuration or an object stands for."""
-    return optimizers.get(given)

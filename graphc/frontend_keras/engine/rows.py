@@ -39,7 +39,7 @@ class Rows:
     def take(self, start: int, stop: int, order: Order = None) -> list[np.ndarray]:
         """The rows from `start` to `stop` of every input, in their order or in that of `order`.
 
-        The arrays are valid until the next call. Raises TypeError for data that cannot be indexed in that order.
+        The arrays are valid until the next call.
         """
         if order is None:
             return [_slice(a, start, stop, dtype) for a, dtype in zip(self.arrays, self.dtypes)]
@@ -48,11 +48,7 @@ class Rows:
     def _gather(self, i: int, wanted: np.ndarray) -> np.ndarray:
         array, dtype = self.arrays[i], self.dtypes[i]
         if not isinstance(array, np.ndarray):
-            try:
-                return np.ascontiguousarray(array[wanted], dtype)
-            except TypeError as error:
-                raise TypeError("TypeError while preparing batch. If using HDF5 input data, "
-                                "pass shuffle=\"batch\".") from error
+            return np.concatenate([_slice(array, run[0], run[-1] + 1, dtype) for run in _runs(wanted)])
         if array.dtype != dtype:
             return array[wanted].astype(dtype)
         buffer = self._buffers[i]
@@ -67,6 +63,11 @@ def _converted(array: Any, dtype: np.dtype) -> Any:
     if array.dtype == dtype or array.size * dtype.itemsize > CONVERT_AT_ONCE:
         return array
     return array.astype(dtype, order="C")
+
+
+def _runs(wanted: np.ndarray) -> list[np.ndarray]:
+    """`wanted` cut where it does not go on with the next row: files are read in slices only."""
+    return np.split(wanted, np.flatnonzero(np.diff(wanted) != 1) + 1)
 
 
 def _slice(array: Any, start: int, stop: int, dtype: np.dtype) -> np.ndarray:

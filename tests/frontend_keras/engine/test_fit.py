@@ -124,6 +124,19 @@ def test_batch_by_batch_and_in_native_calls_are_the_same():
     assert len({entry[3] for entry in looking.seen}) == 14
 
 
+def test_random_numbers_do_not_depend_on_how_the_steps_are_run():
+    K.set_target("cpu")
+    found = []
+    for given in ([], [Looking()]):
+        K.clear_session()
+        np.random.seed(0)
+        model = Sequential([Dropout(0.5, input_shape=(5,)), Dense(3)])
+        model.compile("sgd", "mse")
+        model.fit(X, Y, batch_size=8, epochs=2, verbose=0, callbacks=given)
+        found.append(model.get_weights()[0])
+    np.testing.assert_array_equal(*found)
+
+
 class Replayed(callbacks.Callback):
     """A callback that only reads its logs, and says so."""
 
@@ -168,6 +181,30 @@ def test_chunks_do_not_change_results(monkeypatch):
     model.set_weights(before)
     np.random.seed(5)
     assert model.fit(X, Y, batch_size=4, verbose=0).history["loss"] == pytest.approx(one)
+
+
+class Stored:
+    """Rows that can only be read in slices, as those of a file are."""
+
+    def __init__(self, array):
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+
+    def __getitem__(self, key):
+        assert isinstance(key, slice)
+        return self.array[key]
+
+
+@pytest.mark.parametrize("shuffle", ["batch", True, False])
+def test_data_in_files_are_read_in_slices(shuffle):
+    model = softmax_mlp()
+    weights, found = model.get_weights(), []
+    for x in (X, Stored(X)):
+        model.set_weights(weights)
+        K.batch_set_value([(w, np.zeros(K.int_shape(w))) for w in model.optimizer.weights])
+        np.random.seed(4)
+        found.append(model.fit(x, Y, batch_size=8, shuffle=shuffle, verbose=0, epochs=2).history["loss"])
+    assert found[0] == found[1]
+    np.testing.assert_array_equal(model.predict(Stored(X)), model.predict(X))
 
 
 def test_validation_split_takes_the_last_samples_before_shuffling():

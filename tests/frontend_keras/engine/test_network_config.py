@@ -142,6 +142,17 @@ def test_custom_layers_need_custom_objects():
         np.testing.assert_array_equal(model_from_json(text).predict(X), 2 * X)
 
 
+def test_custom_functions_inside_layers():
+    def cubed(x):
+        return x ** 3
+
+    inner = Sequential([Dense(3, input_dim=4, activation=cubed, kernel_initializer="ones")])
+    text = Sequential([inner]).to_json()
+    with pytest.raises(ValueError, match="Unknown activation function:cubed"):
+        model_from_json(text)
+    np.testing.assert_allclose(model_from_json(text, {"cubed": cubed}).predict(X)[:, 0], X.sum(axis=1) ** 3, rtol=1e-5)
+
+
 def double(x):
     return x * 2
 
