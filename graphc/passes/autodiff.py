@@ -53,11 +53,11 @@ def _accumulate(builder: Builder, adjoint: dict[Value, Value], value: Value, cot
 
 
 def _pull_back(builder: Builder, op: Op, adjoint: dict[Value, Value]) -> list[Traced | None]:
-    builder.origin = f"{op.origin}/grad" if op.origin else "grad"
     if op.spec.vjp is None:
         if all(r.type.dtype.is_float for r in op.results) and any(v.type.dtype.is_float for v in op.operands):
             raise NotDifferentiableError(f"{op.name} has no gradient", where=op.origin)
         return [None] * len(op.operands)
+    outside, builder.origin = builder.origin, f"{op.origin}/grad" if op.origin else "grad"
     cotangents = [Traced(builder, adjoint.get(r) or builder.full_like(0.0, r)) for r in op.results]
     g = cotangents[0] if len(cotangents) == 1 else cotangents
     try:
@@ -66,5 +66,5 @@ def _pull_back(builder: Builder, op: Op, adjoint: dict[Value, Value]) -> list[Tr
         error.add_note(f"in the gradient of {op.name}" + (f", layer {op.origin}" if op.origin else ""))
         raise
     finally:
-        builder.origin = ""
+        builder.origin = outside
     return list(pulled)

@@ -57,6 +57,7 @@ class Model(Network):
         self.weighted_metrics: Any = None
         self.stop_training = False
         self.history: Any = None
+        self._seconds_per_step: dict[tuple[int, int], float] = {}
         self._function_kwargs: dict[str, Any] = {}
         self._target_tensors: Any = None
         self._structure_changed()
@@ -325,6 +326,9 @@ class Model(Network):
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch."""
+        fast = self._fast.get(PREDICT)
+        if fast is not None and type(x) is np.ndarray and x.shape[1:] == fast[0] and len(x):
+            return fast[1]((x,))[0]
         inputs = self._data(x, None, targets=False)[0]
         function, rows = self._rows(PREDICT, inputs)
         self._remember(PREDICT, function)

@@ -75,6 +75,7 @@ class FitLoop:
         self.stateful = set(model.stateful_metric_names)
         self.order = np.arange(rows.count)
         self.speed = pace(rows, batch_size, shown)
+        self.speed.per_step = model._seconds_per_step.get((id(function), batch_size), 0.0)
         self.one_by_one = needs_batches(callbacks)
         self.in_sum = all(_only_counts(callback) for callback in callbacks)
 
@@ -91,6 +92,7 @@ class FitLoop:
             self.callbacks.on_epoch_end(epoch, logs)
             if self.model.stop_training:
                 break
+        self.model._seconds_per_step = {(id(self.function), self.batch_size): self.speed.per_step}
 
     def _shuffle(self) -> None:
         if self.shuffle == "batch":
@@ -124,12 +126,12 @@ class FitLoop:
         return True
 
     def _tell_sum(self, first: int, sizes: list[int], columns: list[np.ndarray]) -> None:
-        """Give counting callbacks many batches as one: their size together, the means of their values."""
+        """Give counting callbacks many batches of one size as one: their size together, the means of their values."""
         logs: dict[str, Any] = {"batch": first + len(sizes) - 1, "size": sum(sizes)}
         self.callbacks.on_batch_begin(logs["batch"], logs)
         for label, column in zip(self.labels, columns):
             last = label in self.stateful or len(sizes) == 1
-            logs[label] = float(column[-1]) if last else float(np.average(column, weights=sizes))
+            logs[label] = float(column[-1]) if last else float(column.sum()) / len(column)
         self.callbacks.on_batch_end(logs["batch"], logs)
 
     def _tell_each(self, first: int, sizes: list[int], columns: list[np.ndarray]) -> None:
