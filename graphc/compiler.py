@@ -25,6 +25,7 @@ from graphc.passes.pipeline import optimize, plan
 from graphc.runtime.cache import kernel_cache
 from graphc.runtime.executable import NativeExecutable
 from graphc.runtime.loader import load, loaded
+from graphc.runtime.program import make_program
 from graphc.runtime.reference import ReferenceExecutable, StateBuffer
 
 TARGETS = ("cpu", "reference")
@@ -62,7 +63,8 @@ def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None,
     memory = plan(optimize(graph.replace(donations=kept)), fusion=fusion)
     emitted = [emit_kernel(kernel) for kernel in memory.kernels.kernels]
     addresses = native_code([*emitted, emit_copy()], memory)
-    return NativeExecutable(graph, memory, list(zip(emitted, addresses[:-1], strict=True)), addresses[-1], states)
+    return NativeExecutable(graph, make_program(memory, list(zip(emitted, addresses[:-1], strict=True)),
+                                                 addresses[-1], states))
 
 
 def native_code(emitted: Sequence[Emitted], memory: MemoryPlan | None = None) -> list[int]:

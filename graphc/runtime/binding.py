@@ -6,31 +6,17 @@ What does not live here: checks of the inputs (signature.py), the walk over the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from graphc.ir.dims import bind
 from graphc.ir.graph import Value
-from graphc.ir.kernel import Kernel
 from graphc.ir.program import ALIGNMENT, Emitted, Word
 from graphc.runtime import driver, threads
-
-if TYPE_CHECKING:
-    from graphc.runtime.executable import NativeExecutable
+from graphc.runtime.program import Program
 
 STAGED_BYTES = 1 << 16  # inputs up to this size are copied into the arena, larger ones pointed at
 PARALLEL_WORK = 1 << 17  # scalar operations below which waking threads costs more than it gives
-
-
-@dataclass(frozen=True)
-class Launch:
-    """One kernel of the program: what it is, what it needs, where its code lies."""
-
-    kernel: Kernel
-    emitted: Emitted
-    address: int
 
 
 class Arena:
@@ -64,26 +50,26 @@ class Arena:
 class Binding:
     """The program for one set of input shapes."""
 
-    def __init__(self, owner: NativeExecutable, sizes: Mapping[str, int], shapes: Sequence[tuple[int, ...]],
+    def __init__(self, program: Program, sizes: Mapping[str, int], shapes: Sequence[tuple[int, ...]],
                  arena: Arena):
-        self._owner, self._sizes, self._arena = owner, sizes, arena
-        self._shapes = dict(zip(owner.inputs, shapes, strict=True))
+        self._program, self._sizes, self._arena = program, sizes, arena
+        self._shapes = dict(zip(program.inputs, shapes, strict=True))
         offsets = self._lay_out()
         self.moved_arena = arena.reserve(self._total)
         self._addresses = {v: arena.address + offset for v, offset in offsets.items()}
-        for value, state in owner.states.items():
+        for value, state in program.states.items():
             self._addresses[value] = state.array.ctypes.data
-        for kernel in (launch.kernel for launch in owner.launches):
+        for kernel in (launch.kernel for launch in program.launches):
             self._addresses.update({kernel.outputs[o]: self._addresses[kernel.inputs[i]] for o, i in kernel.aliases})
         self._constants = self._place_constants()
         self._status = np.zeros(1, np.int64)
         self._pointer_words: list[Value | None] = []
         self._blocks, self._table = self._fill_blocks()
-        self._words = [np.flatnonzero([w == v for w in self._pointer_words]) for v in owner.inputs]
-        self._result_words = [np.flatnonzero([w == v for w in self._pointer_words]) for v in owner.returned]
+        self._words = [np.flatnonzero([w == v for w in self._pointer_words]) for v in program.inputs]
+        self._result_words = [np.flatnonzero([w == v for w in self._pointer_words]) for v in program.returned]
         self.stages = [arena.view(offsets[v], s, v.type.dtype.numpy) if v in offsets else None
                        for v, s in self._shapes.items()]
-        self.views = [arena.view(offsets[v], self._shape(v), v.type.dtype.numpy) for v in owner.returned]
+        self.views = [arena.view(offsets[v], self._shape(v), v.type.dtype.numpy) for v in program.returned]
         self._held: list[np.ndarray] = []
         self._walk = driver.prepare(self._table, self._status, threads.pool_address())
 
@@ -99,17 +85,17 @@ class Binding:
         """Offsets of everything that lies in the arena: slots, staged inputs, scratch."""
         offsets: dict[Value, int] = {}
         total, starts = 0, []
-        for size in self._owner.plan.slot_sizes(self._sizes):
+        for size in self._program.plan.slot_sizes(self._sizes):
             starts.append(total)
             total += size
-        for value, slot in self._owner.plan.place.items():
+        for value, slot in self._program.plan.place.items():
             offsets[value] = starts[slot]
-        for value in self._owner.inputs:
+        for value in self._program.inputs:
             if self._nbytes(value) <= STAGED_BYTES and value not in offsets:
                 offsets[value] = total
                 total += _aligned(self._nbytes(value))
         self._scratch = total
-        needs = (self._scratch_bytes(launch.emitted) for launch in self._owner.launches)
+        needs = (self._scratch_bytes(launch.emitted) for launch in self._program.launches)
         self._total = total + max(needs, default=0)
         return offsets
 
@@ -119,7 +105,7 @@ class Binding:
 
     def _place_constants(self) -> list[np.ndarray]:
         held = []
-        for op in self._owner.plan.kernels.graph.ops:
+        for op in self._program.plan.kernels.graph.ops:
             if op.name == "constant" and op.result not in self._addresses:
                 array = np.ascontiguousarray(op.attr("value").data)
                 held.append(array)
@@ -132,10 +118,10 @@ class Binding:
         """Write the argument blocks of all launches, one behind the other, and the table over them."""
         words: list[int] = []
         entries: list[tuple[int, int, bool]] = []
-        planned = self._owner.plan.kernels.graph
-        in_place = {k.kernel.outputs[o] for k in self._owner.launches for o, _ in k.kernel.aliases}
-        late = [(planned.outputs[o], state) for o, state in self._owner.updates if planned.outputs[o] not in in_place]
-        for launch in self._owner.launches:
+        planned = self._program.plan.kernels.graph
+        in_place = {k.kernel.outputs[o] for k in self._program.launches for o, _ in k.kernel.aliases}
+        late = [(planned.outputs[o], state) for o, state in self._program.updates if planned.outputs[o] not in in_place]
+        for launch in self._program.launches:
             entries.append((launch.address, len(words), self._parallel(launch.emitted)))
             scratch = self._arena.address + self._scratch
             for word in launch.emitted.words:
@@ -144,7 +130,7 @@ class Binding:
                 if word.kind == "scratch":
                     scratch += _aligned(word.subject) * threads.count()
         for source, target in late:
-            entries.append((self._owner.copy_address, len(words), False))
+            entries.append((self._program.copy_address, len(words), False))
             words += [self._addresses[source], self._addresses[target], self._nbytes(target)]
             self._pointer_words += [source, target, None]
         blocks = np.array(words or [0], np.int64)
@@ -175,7 +161,7 @@ class Binding:
                 self._point(i, array)
 
     def _point(self, i: int, array: np.ndarray) -> None:
-        held = np.ascontiguousarray(array, self._owner.inputs[i].type.dtype.numpy)
+        held = np.ascontiguousarray(array, self._program.inputs[i].type.dtype.numpy)
         self._blocks[self._words[i]] = held.ctypes.data
         self._held.append(held)
 

@@ -11,7 +11,7 @@ What does not live here: compiling (compiler.py), the native walk over the table
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,10 @@ import numpy as np
 from graphc.errors import IndexRangeError
 from graphc.ir.evaluate import evaluate
 from graphc.ir.graph import Graph
-from graphc.ir.program import Emitted, MemoryPlan
 from graphc.ir.sizes import check_sizes
 from graphc.runtime import threads
-from graphc.runtime.binding import Arena, Binding, Launch
-from graphc.runtime.reference import StateBuffer
+from graphc.runtime.binding import Arena, Binding
+from graphc.runtime.program import Program
 from graphc.runtime.signature import Signature
 
 MAX_BINDINGS = 16
@@ -32,21 +31,9 @@ MAX_BINDINGS = 16
 class NativeExecutable:
     """A graph compiled for the CPU; see `graphc.compiler.compile_graph` for the calling convention."""
 
-    def __init__(self, graph: Graph, plan: MemoryPlan, kernels: Sequence[tuple[Emitted, int]], copy_address: int,
-                 states: Mapping[int, StateBuffer]):
-        """kernels: each kernel's emitted form and its address; copy_address: the kernel that moves bytes."""
-        self.graph, self.plan = graph, plan
-        planned = plan.kernels.graph
-        self.states = {planned.inputs[i]: state for i, state in states.items()}
-        self.inputs = [v for v in planned.inputs if v not in self.states]
-        self.signature = Signature(self.inputs)
-        self.launches = [Launch(kernel, emitted, address)
-                          for kernel, (emitted, address) in zip(plan.kernels.kernels, kernels, strict=True)]
-        self.copy_address = copy_address
-        donated = dict(planned.donations)
-        self.updates = [(out, planned.inputs[i]) for out, i in donated.items() if planned.inputs[i] in self.states]
-        updated = {out for out, _ in self.updates}
-        self.returned = [v for i, v in enumerate(planned.outputs) if i not in updated]
+    def __init__(self, graph: Graph, program: Program):
+        self.graph, self.program = graph, program
+        self.signature = Signature(program.inputs)
         self._arena = Arena()
         self._bindings: dict[Any, Binding] = {}
         self._lock = threading.Lock()
@@ -87,7 +74,7 @@ class NativeExecutable:
 
     def memory(self, **sizes: int) -> int:
         """Bytes of the arena that the plan needs for the given symbol sizes."""
-        return self.plan.peak_bytes(sizes)
+        return self.program.plan.peak_bytes(sizes)
 
     def _binding(self, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[np.dtype]) -> Binding:
         key = tuple(zip(shapes, dtypes, strict=True))
@@ -97,7 +84,7 @@ class NativeExecutable:
             check_sizes(self.graph, sizes)
             if len(self._bindings) >= MAX_BINDINGS:
                 self._bindings.pop(next(iter(self._bindings)))
-            found = Binding(self, sizes, shapes, self._arena)
+            found = Binding(self.program, sizes, shapes, self._arena)
             if found.moved_arena:
                 self._bindings.clear()
             self._bindings[key] = found
@@ -105,10 +92,10 @@ class NativeExecutable:
 
     def _index_error(self, given: Sequence[np.ndarray]) -> IndexRangeError:
         """The reference says which op, position and value it was; no state has been written yet."""
-        values = iter(given)
-        feed = [self.states[v].array if v in self.states else next(values) for v in self.plan.kernels.graph.inputs]
+        values, states = iter(given), self.program.states
+        feed = [states[v].array if v in states else next(values) for v in self.program.plan.kernels.graph.inputs]
         try:
-            evaluate(self.plan.kernels.graph, feed)
+            evaluate(self.program.plan.kernels.graph, feed)
         except IndexRangeError as error:
             return error
         return IndexRangeError("an index is out of range", where=self.graph.name)

@@ -186,14 +186,14 @@ def _multiply(s):
 
 @rule("divide")
 def _divide(s):
-    (x, y), (ex, ey) = s.xs, s.es
+    (_x, y), (ex, ey) = s.xs, s.es
     spread = np.where((ex == 0) & (ey == 0), 0.0, (ex + np.abs(s.y) * ey) / np.maximum(np.abs(y) - ey, 0.0))
     return spread * (1 + 2 * s.unit) + s.rounding()
 
 
 @rule("floor_divide", "remainder")
 def _divide_whole(s):
-    (x, y), (ex, ey) = s.xs, s.es
+    (_x, y), (ex, ey) = s.xs, s.es
     return np.where((ex == 0) & (ey == 0), s.unit * (np.abs(s.y) + np.abs(y)) * (s.unit > 0), np.inf)
 
 
@@ -314,4 +314,5 @@ def _random(s):
     return np.inf if s.es[0].any() else 0.0
 
 
-assert Kind and Array
+assert Kind
+assert Array

@@ -160,7 +160,7 @@ def test_an_op_without_rule_is_named_with_its_layer():
 
 
 def test_an_op_without_rule_beside_the_way_does_not_matter():
-    b, x, y = without_rule()
+    b, _x, y = without_rule()
     z = b.input(TensorType(F32, (2,)), "z")
     total = b.emit("add", y, z)
     (g,) = gradients(b, tuple(b.ops), [total], [b.full_like(1.0, total)], [z])
