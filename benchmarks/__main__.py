@@ -1,136 +1,162 @@
 """`python -m benchmarks`: graphc and its peers in turns within one run; ratios, start-up, memory, share of the peak."""
 
 import argparse
-import importlib.util
+import datetime
 import json
 import os
 import platform
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
-import llvmlite.binding as llvm
+from benchmarks import processes, start, table
+from benchmarks.models import CASES
+from benchmarks.processes import GRAPHC, PEERS, SYSTEMS, Worker
 
-from benchmarks import peak, start
-from benchmarks.models import MODELS, NOT_BUILT
-
-HERE = Path(__file__).parent
-PEERS = {"jax": ["jax_by_hand.py"], "torch-eager": ["torch_style.py", "eager"],
-         "torch-compile": ["torch_style.py", "compile"], "keras-jax": ["keras_style.py", "jax"],
-         "keras-tensorflow": ["keras_style.py", "tensorflow"], "keras-torch": ["keras_style.py", "torch"],
-         "tf_keras": ["keras_style.py", "tf_keras"]}
-NEEDS = {"jax": "jax", "torch-eager": "torch", "torch-compile": "torch", "tf_keras": "tf_keras"}
-ROWS = {"train_on_batch": "training step", "fit_step": "fit, per step", "predict_on_batch": "batch inference",
-        "predict_step": "predict, per batch", "predict_one": "predict, one sample"}
+PARTS = ("start", "turns", "peak")
+REST = 0.1  # seconds between turns, in which threads of the last system go to sleep
 
 
-class Worker:
-    """One system in a process of its own."""
-
-    def __init__(self, name, python):
-        script = ["keras_style.py", "graphc"] if name == "graphc" else PEERS[name]
-        self.name = name
-        self.process = subprocess.Popen([python, str(HERE / "workers" / script[0]), *script[1:]], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self.version = self._answer().get("version", "not installed")
-
-    def round(self, model, seconds):
-        print(model, seconds, file=self.process.stdin, flush=True)
-        return self._answer()
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-    def _answer(self):
-        for line in self.process.stdout:
-            if line.startswith("{"):
-                return json.loads(line)
-        return {"error": "the process ended"}
-
-
-def main():
+def main() -> None:
     arguments = _arguments()
-    pythons = dict(given.split("=", 1) for given in arguments.peer)
-    workers = [Worker("graphc", sys.executable)]
-    for name in PEERS:
-        python = pythons.get(name) or (sys.executable if not pythons and _installed(name) else None)
-        if python:
-            workers.append(Worker(name, python))
-    figures = {model: _rounds(workers, model, arguments) for model in arguments.models}
-    for worker in workers:
-        worker.close()
-    result = {"machine": {"cpu": llvm.get_host_cpu_name(), "cores": os.cpu_count(), "system": platform.system()},
-              "versions": {w.name: w.version for w in workers}, "microseconds": figures}
-    if not arguments.peers_only:
-        result["start_seconds"] = start.first_step_seconds()
-        result["peak_gflops_per_core"] = peak.peak_gflops(1)
-        result["share_of_peak"] = peak.fractions(arguments.seconds)
-    print(table(result))
+    processes.use_cores(arguments.threads)
+    left_out, pythons = _pythons(arguments)
+    result: dict[str, Any] = {"machine": _machine(arguments), "versions": {}, "left_out": left_out,
+                              "microseconds": {}}
+    with tempfile.TemporaryDirectory() as caches:
+        variables = processes.environment(arguments.threads, caches)
+        models = _built(arguments.models, variables, left_out)
+        if "start" in arguments.parts:
+            trained = {name: python for name, python in pythons.items() if SYSTEMS[name].trains}
+            result["start"] = {model: _told(f"{model}: first steps", start.first_steps, model, trained,
+                                            arguments.threads, arguments.starts) for model in models}
+        if "turns" in arguments.parts:
+            result["versions"], result["microseconds"] = _turns(models, pythons, variables, arguments, left_out)
+        if "peak" in arguments.parts:
+            result["peak"] = _told("share of the peak", _peak, variables, arguments.seconds)
+    print(table.report(result))
     if arguments.out:
-        Path(arguments.out).write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
+        Path(arguments.out).write_text(json.dumps(_rounded(result), indent=1) + "\n")
 
 
-def _arguments():
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("models", nargs="*", default=list(MODELS), help=f"of {', '.join(MODELS)} (default: all)")
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON",
-                        help="a peer and the interpreter that has it; without any, the peers that this one has. "
-                             f"Names: {', '.join(PEERS)}")
+    parser.add_argument("models", nargs="*", metavar="model", help=f"of {', '.join(CASES)} (default: all)")
+    parser.add_argument("--peers", help=f"names with commas between them, of {', '.join(PEERS)}; \"none\"; "
+                                        "default: every peer with an interpreter that has it")
+    parser.add_argument("--peer-python", action="append", default=[], metavar="NAME=PATH",
+                        help="the interpreter of a peer, or of several with commas between them; default: this one")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of one system's turn at a model (default 2)")
     parser.add_argument("--rounds", type=int, default=4, help="turns of each system (default 4)")
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of a turn (default 3)")
-    parser.add_argument("--peers-only", action="store_true", help="leave out start-up and share of the peak")
+    parser.add_argument("--starts", type=int, default=2, help="turns of the start-up part (default 2)")
+    parser.add_argument("--threads", type=int, default=2, help="threads and cores of every system (default 2)")
+    parser.add_argument("--parts", default=",".join(PARTS), help="of start, turns, peak (default: all)")
     parser.add_argument("--out", help="write the figures to this JSON file")
     arguments = parser.parse_args()
-    for name in arguments.models:
-        if name in NOT_BUILT:
-            parser.error(f"{name} needs {NOT_BUILT[name]}, which graphc has not built yet")
-        if name not in MODELS:
-            parser.error(f"no model {name}; there are {', '.join(MODELS)}")
+    arguments.models, arguments.parts = arguments.models or list(CASES), arguments.parts.split(",")
+    arguments.peers = None if arguments.peers is None else [p for p in arguments.peers.split(",") if p != "none"]
+    for what, given, known in (("model", arguments.models, CASES), ("part", arguments.parts, PARTS),
+                               ("peer", arguments.peers or [], PEERS)):
+        for name in given:
+            if name not in known:
+                parser.error(f"no {what} {name!r}; there are {', '.join(known)}")
+    if min(arguments.rounds, arguments.starts, arguments.threads) < 1 or not arguments.seconds > 0:
+        parser.error("--rounds, --starts, --threads and --seconds must be greater than 0")
+    arguments.peer_python = _interpreters(parser, arguments.peer_python)
     return arguments
 
 
-def _installed(name):
-    backend = name.removeprefix("keras-")
-    needs = [NEEDS.get(name, "keras"), *([backend] if name.startswith("keras-") else [])]
-    return all(importlib.util.find_spec(module) for module in needs)
+def _interpreters(parser: argparse.ArgumentParser, given: list[str]) -> dict[str, str]:
+    found = {}
+    for pair in given:
+        names, equals, path = pair.partition("=")
+        if not equals or not os.access(path, os.X_OK):
+            parser.error(f"--peer-python needs NAME=PATH of an interpreter, got {pair!r}")
+        for name in names.split(","):
+            if name not in PEERS:
+                parser.error(f"no peer {name!r}; there are {', '.join(PEERS)}")
+            found[name] = str(Path(path).absolute())  # not resolved: a link tells an environment from its base
+    return found
 
 
-def _rounds(workers, model, arguments):
-    """System -> figure -> the minimum over all of its turns."""
-    best = {worker.name: {} for worker in workers}
-    for _ in range(arguments.rounds):
+def _pythons(arguments: argparse.Namespace) -> tuple[dict[str, str], dict[str, str]]:
+    """Who is left out and why; who takes part and with which interpreter, graphc first."""
+    left_out, pythons = {}, {GRAPHC: sys.executable}
+    for name in PEERS if arguments.peers is None else arguments.peers:
+        python = processes.python_of(name, arguments.peer_python)
+        if python:
+            pythons[name] = python
+        else:
+            left_out[name] = f"needs {', '.join(SYSTEMS[name].needs)}, not installed here"
+    return left_out, pythons
+
+
+def _built(models: list[str], variables: dict[str, str], left_out: dict[str, str]) -> list[str]:
+    """The models that graphc trains; its kernels for them are in the cache afterwards."""
+    said = {model: processes.first_step(GRAPHC, sys.executable, model, variables) for model in models}
+    left_out.update({model: answer["error"] for model, answer in said.items() if "error" in answer})
+    return [model for model in models if model not in left_out]
+
+
+def _turns(models: list[str], pythons: dict[str, str], variables: dict[str, str], arguments: argparse.Namespace,
+           left_out: dict[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
+    workers = [_told(f"starting {name}", Worker, name, python, variables) for name, python in pythons.items()]
+    try:
+        left_out.update({w.name: w.error for w in workers if w.error})
+        ready = [w for w in workers if not w.error]
+        figures = {model: _rounds(ready, model, arguments) for model in models}
+        return {w.name: w.version for w in ready}, figures
+    finally:
         for worker in workers:
-            for key, value in worker.round(model, arguments.seconds).items():
-                known = best[worker.name].get(key)
-                best[worker.name][key] = value if known is None or isinstance(value, str) else min(known, value)
+            worker.close()
+
+
+def _rounds(workers: list[Worker], model: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """System -> figure -> the minimum over all of its turns; "turns" keeps each turn's training step."""
+    best: dict[str, dict[str, Any]] = {worker.name: {} for worker in workers}
+    for count in range(arguments.rounds):
+        for worker in workers:
+            known = best[worker.name]
+            if "error" in known:
+                continue
+            time.sleep(REST)
+            figures = _told(f"{model}: turn {count + 1} of {worker.name}", worker.turn, model, arguments.seconds)
+            for key, value in figures.items():
+                known[key] = value if isinstance(value, str) else min(value, known.get(key, value))
+            if "train" in figures:
+                known.setdefault("turns", []).append(figures["train"])
     return best
 
 
-def table(result):
-    """The figures as Markdown: microseconds of graphc and of the best peer, and the ratio."""
-    lines = ["| model | what | graphc | best peer | who | times faster |", "|---|---|---|---|---|---|"]
-    for model, systems in result["microseconds"].items():
-        for key, title in ROWS.items():
-            mine = systems["graphc"].get(key)
-            peers = {name: f[key] for name, f in systems.items() if name != "graphc" and key in f}
-            if mine is None or not peers:
-                continue
-            who = min(peers, key=peers.get)
-            ratio = peers[who] / mine
-            lines.append(f"| {model} | {title} | {mine:.1f} us | {peers[who]:.1f} us | {who} | {ratio:.1f} |")
-        overhead = systems["graphc"].get("function_overhead")
-        if overhead:
-            lines.append(f"| {model} | K.function, call overhead | {overhead:.1f} us | | | |")
-    for model, systems in result["microseconds"].items():
-        lines += [f"\n{model}: {name}: {f['error']}" for name, f in systems.items() if "error" in f]
-    if "start_seconds" in result:
-        lines.append("\nprocess start to first mlp training step: {cold:.2f} s cold, {warm:.2f} s warm"
-                     .format(**result["start_seconds"]))
-        shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in result["share_of_peak"].items())
-        lines.append(f"share of one core's peak ({result['peak_gflops_per_core']:.0f} GFLOP/s): {shares}")
-    lines.append("\nnot built yet: " + ", ".join(f"{model} ({needs})" for model, needs in NOT_BUILT.items()))
-    return "\n".join(lines)
+def _peak(variables: dict[str, str], seconds: float) -> dict[str, Any]:
+    done = subprocess.run([sys.executable, "-m", "benchmarks.peak", str(2 * seconds)], text=True, env=variables,
+                          cwd=processes.ROOT, stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
 
 
-main()
+def _machine(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {"cpu": processes.cpu_name(), "cores": os.cpu_count(), "threads": arguments.threads,
+            "system": platform.system(), "python": platform.python_version(),
+            "date": datetime.date.today().isoformat(), "rounds": arguments.rounds, "seconds": arguments.seconds}
+
+
+def _rounded(value: Any) -> Any:
+    """Four digits are more than a clock on a shared machine knows."""
+    if isinstance(value, dict):
+        return {key: _rounded(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [_rounded(v) for v in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def _told(what: str, run: Any, *given: Any) -> Any:
+    """Run it, with a line for whoever waits."""
+    print(what, file=sys.stderr, flush=True)
+    return run(*given)
+
+
+if __name__ == "__main__":
+    main()

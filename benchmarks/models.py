@@ -1,6 +1,7 @@
-"""The models that are measured, in Keras style: any module with Keras's layers and models builds them.
+"""The seven models of the comparison: shapes and data for every system, and their Keras form.
 
-What does not live here: how they are timed (workers/), which peers there are (__main__.py).
+Any module with Keras's `layers` and `models` builds them. What does not live here: the same models written
+for JAX and PyTorch (workers/), how anything is timed (workers/protocol.py).
 """
 
 from collections.abc import Callable
@@ -9,41 +10,109 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
-class Task(NamedTuple):
-    """A compiled-to-be model with its data; batch is the batch size of training and batch inference."""
+class Case(NamedTuple):
+    """One model: what goes in and out, and how Keras builds it.
 
-    model: Any
-    x: np.ndarray
-    y: np.ndarray
-    loss: str
+    batch    samples of a training step and of batch inference
+    rows     samples of the data that fit and predict go through
+    inputs   shape of one sample of each input
+    classes  10: one-hot targets, categorical cross-entropy; 1: targets of 0 or 1, binary cross-entropy
+    words    inputs are whole numbers below it; 0: floats in [0, 1)
+    layers   names of the layers that a system must have
+    """
+
     batch: int
+    rows: int
+    inputs: tuple[tuple[int, ...], ...]
+    classes: int
+    words: int
+    layers: tuple[str, ...]
+    build: Callable[[Any], Any]
+
+    @property
+    def loss(self) -> str:
+        return "binary_crossentropy" if self.classes == 1 else "categorical_crossentropy"
 
 
-def _one_hot(random: np.random.RandomState, rows: int) -> np.ndarray:
-    return np.eye(10, dtype="float32")[random.randint(10, size=rows)]
+def data(case: Case, rows: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """The inputs and the targets of `rows` samples; the same at every call."""
+    random = np.random.default_rng(1)
+    if case.words:
+        xs = [random.integers(case.words, size=(rows, *shape), dtype="int32") for shape in case.inputs]
+    else:
+        xs = [random.random((rows, *shape), dtype="float32") for shape in case.inputs]
+    if case.classes == 1:
+        return xs, random.integers(2, size=(rows, 1)).astype("float32")
+    return xs, np.eye(case.classes, dtype="float32")[random.integers(case.classes, size=rows)]
 
 
-def mlp(keras: Any) -> Task:
-    """20 -> 64 -> 64 -> 10 with dropout, batches of 128."""
-    layers, random = keras.layers, np.random.RandomState(0)
-    inputs = layers.Input((20,))
-    hidden = layers.Dropout(0.5)(layers.Dense(64, activation="relu")(inputs))
-    hidden = layers.Dropout(0.5)(layers.Dense(64, activation="relu")(hidden))
-    model = keras.models.Model(inputs, layers.Dense(10, activation="softmax")(hidden))
-    return Task(model, random.rand(1000, 20).astype("float32"), _one_hot(random, 1000), "categorical_crossentropy", 128)
+def mlp(keras: Any) -> Any:
+    """20 -> 64 -> 64 -> 10 with dropout."""
+    layers = keras.layers
+    return keras.models.Sequential([
+        layers.Dense(64, activation="relu", input_shape=(20,)), layers.Dropout(0.5),
+        layers.Dense(64, activation="relu"), layers.Dropout(0.5), layers.Dense(10, activation="softmax")])
 
 
-def func784(keras: Any) -> Task:
-    """784 -> 64 -> 64 -> 10, batches of 32."""
-    layers, random = keras.layers, np.random.RandomState(0)
-    inputs = layers.Input((784,))
-    hidden = layers.Dense(64, activation="relu")(layers.Dense(64, activation="relu")(inputs))
-    model = keras.models.Model(inputs, layers.Dense(10, activation="softmax")(hidden))
-    return Task(model, random.rand(3200, 784).astype("float32"), _one_hot(random, 3200), "categorical_crossentropy", 32)
+def func784(keras: Any) -> Any:
+    """784 -> 64 -> 64 -> 10, functional."""
+    layers = keras.layers
+    image = layers.Input(shape=(784,))
+    hidden = layers.Dense(64, activation="relu")(image)
+    hidden = layers.Dense(64, activation="relu")(hidden)
+    return keras.models.Model(image, layers.Dense(10, activation="softmax")(hidden))
 
 
-MODELS: dict[str, Callable[[Any], Task]] = {"mlp": mlp, "func784": func784}
-NOT_BUILT = {"stacked": "LSTM", "conv1d": "Conv1D", "lstm": "Embedding and LSTM", "shared": "LSTM", "vgg": "Conv2D"}
-"""Models of the comparison that graphc has no layers for yet, and what is missing."""
-SIZES = {"mlp": ((20, 64, 64, 10), 128, True), "func784": ((784, 64, 64, 10), 32, False)}
-"""The same models for systems without Keras: layer sizes, batch size, dropout."""
+def stacked(keras: Any) -> Any:
+    """Three LSTM layers of 32 units over 8 steps."""
+    layers = keras.layers
+    return keras.models.Sequential([
+        layers.LSTM(32, return_sequences=True, input_shape=(8, 16)), layers.LSTM(32, return_sequences=True),
+        layers.LSTM(32), layers.Dense(10, activation="softmax")])
+
+
+def conv1d(keras: Any) -> Any:
+    """Two pairs of convolutions over a sequence of 100 steps."""
+    layers = keras.layers
+    return keras.models.Sequential([
+        layers.Conv1D(64, 3, activation="relu", input_shape=(100, 100)), layers.Conv1D(64, 3, activation="relu"),
+        layers.MaxPooling1D(3), layers.Conv1D(128, 3, activation="relu"), layers.Conv1D(128, 3, activation="relu"),
+        layers.GlobalAveragePooling1D(), layers.Dropout(0.5), layers.Dense(1, activation="sigmoid")])
+
+
+def lstm(keras: Any) -> Any:
+    """A large embedding and one LSTM layer over 100 words."""
+    layers = keras.layers
+    return keras.models.Sequential([
+        layers.Embedding(20000, 256, input_shape=(100,)), layers.LSTM(128), layers.Dropout(0.5),
+        layers.Dense(1, activation="sigmoid")])
+
+
+def shared(keras: Any) -> Any:
+    """One LSTM layer of 64 units reads two sequences of 140 steps."""
+    layers = keras.layers
+    first, second, read = layers.Input(shape=(140, 256)), layers.Input(shape=(140, 256)), layers.LSTM(64)
+    both = layers.concatenate([read(first), read(second)])
+    return keras.models.Model([first, second], layers.Dense(1, activation="sigmoid")(both))
+
+
+def vgg(keras: Any) -> Any:
+    """Four 3x3 convolutions on images of 100x100, then a dense layer of 256."""
+    layers = keras.layers
+    return keras.models.Sequential([
+        layers.Conv2D(32, (3, 3), activation="relu", input_shape=(100, 100, 3)),
+        layers.Conv2D(32, (3, 3), activation="relu"), layers.MaxPooling2D((2, 2)), layers.Dropout(0.25),
+        layers.Conv2D(64, (3, 3), activation="relu"), layers.Conv2D(64, (3, 3), activation="relu"),
+        layers.MaxPooling2D((2, 2)), layers.Dropout(0.25), layers.Flatten(), layers.Dense(256, activation="relu"),
+        layers.Dropout(0.5), layers.Dense(10, activation="softmax")])
+
+
+CASES = {
+    "mlp": Case(128, 1000, ((20,),), 10, 0, ("Dense", "Dropout"), mlp),
+    "func784": Case(32, 3200, ((784,),), 10, 0, ("Dense",), func784),
+    "stacked": Case(64, 1024, ((8, 16),), 10, 0, ("LSTM",), stacked),
+    "conv1d": Case(16, 160, ((100, 100),), 1, 0, ("Conv1D", "MaxPooling1D", "GlobalAveragePooling1D"), conv1d),
+    "lstm": Case(16, 160, ((100,),), 1, 20000, ("Embedding", "LSTM"), lstm),
+    "shared": Case(32, 64, ((140, 256), (140, 256)), 1, 0, ("LSTM",), shared),
+    "vgg": Case(32, 128, ((100, 100, 3),), 10, 0, ("Conv2D", "MaxPooling2D"), vgg),
+}

@@ -21,6 +21,7 @@ from graphc.codegen_cpu.machine import host
 from graphc.errors import CompileError, GraphcError, TargetError
 from graphc.ir.graph import Graph
 from graphc.ir.program import Emitted, MemoryPlan
+from graphc.ir.sizes import check_told
 from graphc.passes.pipeline import optimize, plan
 from graphc.runtime.cache import kernel_cache
 from graphc.runtime.executable import NativeExecutable
@@ -52,13 +53,15 @@ def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None,
 
     states maps an input's index to the object whose `array` is that input's live buffer. Such an
     input is not passed at call time; an output donated to it is written there. A donation to any other
-    input does nothing.
+    input does nothing. Raises CompileError naming kernel, ops and layers; ShapeError for a size that no
+    input of a call would tell.
     """
     states = states or {}
     if target == "reference":
         return ReferenceExecutable(graph, states)
     if target != "cpu":
         raise TargetError("no such target", where="compile", expected=" or ".join(TARGETS), got=repr(target))
+    check_told(graph, [v for i, v in enumerate(graph.inputs) if i not in states])
     kept = tuple((output, input_) for output, input_ in graph.donations if input_ in states)
     memory = plan(optimize(graph.replace(donations=kept)), fusion=fusion)
     emitted = [emit_kernel(kernel) for kernel in memory.kernels.kernels]

@@ -1,59 +1,65 @@
-"""graphc and every Keras: the same calls on whatever module is named.
+"""Every Keras: the same calls on whatever module is named.
 
-The argument is graphc, tf_keras, or a backend of Keras 3: jax, tensorflow, torch.
+The first argument is tf_keras, or a backend of Keras 3: jax, tensorflow, torch. graphc_side.py uses `prepare`
+for graphc.
 """
 
 import importlib
 import os
-import resource
 import sys
-from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+import numpy as np
 
-from benchmarks.measure import fastest
-from benchmarks.models import MODELS
-from benchmarks.workers.protocol import serve
+from benchmarks.models import CASES, data
+from benchmarks.workers.protocol import THREADS, Prepared, serve
 
-NAME = sys.argv[1]
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-if NAME in ("jax", "tensorflow", "torch"):
-    os.environ["KERAS_BACKEND"] = NAME
-MODULE = {"graphc": "graphc.frontend_keras", "tf_keras": "tf_keras"}.get(NAME, "keras")
-KERAS = importlib.import_module(MODULE)
+QUIET = {"verbose": 0}
 
 
-def prepare(name):
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    model, x, y, loss, batch = MODELS[name](KERAS)
-    model.compile(loss=loss, optimizer="rmsprop", metrics=["accuracy"])
-    steps = -(-len(x) // batch)
-    xb, yb, one = x[:batch], y[:batch], x[:1]
-    quiet = {"verbose": 0}
+def prepare(keras: Any, name: str) -> tuple[Prepared, Any]:
+    """What to time on a model built by `keras`, and the model."""
+    case = CASES[name]
+    xs, y = data(case, case.rows)
+    model = case.build(keras)
+    model.compile(loss=case.loss, optimizer="rmsprop", metrics=["accuracy"])
+    x, batch, one = _given(xs), _given([a[:case.batch] for a in xs]), _given([a[:1] for a in xs])
+    targets, steps = y[:case.batch], -(-case.rows // case.batch)
+
+    def step() -> Any:
+        return np.ravel(model.train_on_batch(batch, targets))[0]
+
     calls = {
-        "train_on_batch": (lambda: model.train_on_batch(xb, yb), 1),
-        "fit_step": (lambda: model.fit(x, y, batch_size=batch, epochs=1, **quiet), steps),
-        "predict_step": (lambda: model.predict(x, batch_size=batch, **quiet), steps),
-        "predict_on_batch": (lambda: model.predict_on_batch(xb), 1),
-        "predict_one": (lambda: model.predict(one, **quiet), 1),
+        "train": (lambda: model.train_on_batch(batch, targets), 1),
+        "fit": (lambda: model.fit(x, y, batch_size=case.batch, epochs=1, **QUIET), steps),
+        "predict": (lambda: model.predict(x, batch_size=case.batch, **QUIET), steps),
+        "predict_one": (lambda: model.predict(one, **QUIET), 1),
+        "infer": (lambda: model.predict_on_batch(batch), 1),
+        "infer_one": (lambda: model.predict_on_batch(one), 1),
     }
-    if NAME == "graphc":
-        backend = KERAS.backend
-        function = backend.function([model.inputs[0]], [model.outputs[0]])
-        identity = backend.function([model.inputs[0]], [model.inputs[0] + 1])
-        small = x[:1, :]
-        calls["function"] = (lambda: function([xb]), 1)
-        calls["function_one"] = (lambda: function([one]), 1)
-        calls["function_overhead"] = (lambda: identity([small]), 1)
-    for call, _ in calls.values():
-        call()
-
-    def measure(seconds):
-        figures = {key: fastest(call, seconds / len(calls)) / count for key, (call, count) in calls.items()}
-        figures["peak_kib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        return figures
-
-    return measure
+    return Prepared(step, calls, model.count_params()), model
 
 
-serve(prepare, getattr(KERAS, "__version__", "?"))
+def _given(arrays: list[np.ndarray]) -> Any:
+    return arrays if len(arrays) > 1 else arrays[0]
+
+
+def _threads_of(backend: str) -> None:
+    if backend in ("tensorflow", "tf_keras"):
+        threading = importlib.import_module("tensorflow").config.threading
+        threading.set_intra_op_parallelism_threads(THREADS)
+    elif backend == "torch":
+        importlib.import_module("torch").set_num_threads(THREADS)
+
+
+def main(backend: str) -> None:
+    if backend != "tf_keras":
+        os.environ["KERAS_BACKEND"] = backend
+    _threads_of(backend)
+    keras = importlib.import_module("tf_keras" if backend == "tf_keras" else "keras")
+    under = {"tf_keras": "tensorflow"}.get(backend, backend)
+    serve(lambda name: prepare(keras, name)[0], f"{keras.__version__}, {under} {sys.modules[under].__version__}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,52 +1,43 @@
-"""PyTorch, eager or compiled (the argument), on two threads."""
+"""PyTorch; the first argument is eager or compile. RMSprop works on all weights at once (foreach)."""
 
 import sys
-from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.measure import fastest
-from benchmarks.models import SIZES
-from benchmarks.workers.protocol import serve
-
-torch.set_num_threads(2)
-MODE = sys.argv[1]
+from benchmarks.models import CASES, data
+from benchmarks.workers.protocol import THREADS, Prepared, serve
+from benchmarks.workers.torch_models import NETS
 
 
-def prepare(name):
-    sizes, batch, dropout = SIZES[name]
-    parts = []
-    for i, (m, n) in enumerate(zip(sizes, sizes[1:])):
-        parts.append(nn.Linear(m, n))
-        if i + 2 < len(sizes):
-            parts += [nn.ReLU(), nn.Dropout()] if dropout else [nn.ReLU()]
-    model = nn.Sequential(*parts)
-    random = np.random.RandomState(0)
-    x = torch.from_numpy(random.rand(batch, sizes[0]).astype("float32"))
-    y = torch.from_numpy(np.eye(sizes[-1], dtype="float32")[random.randint(sizes[-1], size=batch)])
-    one, run = x[:1].contiguous(), torch.compile(model) if MODE == "compile" else model
-    optimizer = torch.optim.RMSprop(model.parameters(), foreach=True)
+def prepare(name: str, compiled: bool) -> Prepared:
+    case, net = CASES[name], NETS[name]()
+    arrays, targets = data(case, case.batch)
+    xs, y = [torch.from_numpy(a) for a in arrays], torch.from_numpy(targets)
+    one, number = [x[:1].contiguous() for x in xs], torch.zeros(1)
+    optimizer = torch.optim.RMSprop(net.parameters(), lr=1e-3, alpha=0.9, eps=1e-7, foreach=True)
+    loss_of = nn.functional.cross_entropy if case.classes > 1 else nn.functional.binary_cross_entropy_with_logits
+    run = torch.compile(net) if compiled else net
 
-    def train():
-        model.train()
+    def train() -> Any:
+        net.train()
         optimizer.zero_grad(set_to_none=True)
-        nn.functional.cross_entropy(run(x), y).backward()
+        loss = loss_of(run(*xs), y)
+        loss.backward()
         optimizer.step()
+        return loss.detach()
 
-    def infer(rows):
-        model.eval()
+    def infer(inputs: Any) -> Any:
+        net.eval()
         with torch.inference_mode():
-            return run(rows)
+            return run(*inputs)
 
-    calls = {"train_on_batch": train, "predict_on_batch": lambda: infer(x), "predict_one": lambda: infer(one)}
-    for call in calls.values():
-        call()
-        call()
-    return lambda seconds: {key: fastest(call, seconds / len(calls)) for key, call in calls.items()}
+    calls = {"train": (train, 1), "infer": (lambda: infer(xs), 1), "infer_one": (lambda: infer(one), 1),
+             "call": (lambda: number + 1, 1)}
+    return Prepared(train, calls, sum(p.numel() for p in net.parameters()))
 
 
-serve(prepare, torch.__version__)
+if __name__ == "__main__":
+    torch.set_num_threads(THREADS)
+    serve(lambda name: prepare(name, sys.argv[1] == "compile"), torch.__version__)

@@ -6,11 +6,11 @@ What does not live here: which sizes the inputs give the symbols (runtime/signat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from graphc.errors import ShapeError
 from graphc.ir.dims import Dim, bind
-from graphc.ir.graph import Graph, Op
+from graphc.ir.graph import Graph, Op, Value
 
 NEED_SOME = ("reduce_max", "reduce_min", "argmax", "argmin")  # folds without a result where there is nothing
 
@@ -26,6 +26,16 @@ def check_sizes(graph: Graph, sizes: Mapping[str, int]) -> None:
                 known = ", ".join(f"{name} = {value}" for name, value in sorted(sizes.items()))
                 raise ShapeError(f"{op.name}: the sizes of this call do not fit ({known})", where=op.origin,
                                  expected=f"{what} of at least {least}", got=size)
+
+
+def check_told(graph: Graph, given: Iterable[Value]) -> None:
+    """Raise ShapeError unless every symbol of the graph is an axis of one of the `given` inputs."""
+    told = {str(dim) for value in given for dim in value.type.shape}
+    for value in (*graph.inputs, *(result for op in graph.ops for result in op.results)):
+        unknown = value.type.symbols - told
+        if unknown:
+            raise ShapeError(f"the size of {', '.join(sorted(unknown))} cannot be told from the inputs",
+                             where=value.hint, expected=f"an input with {min(unknown)} as an axis", got=value.type)
 
 
 def _conditions(op: Op) -> Iterator[tuple[Dim, int, str]]:

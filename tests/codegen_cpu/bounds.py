@@ -93,10 +93,10 @@ class Step:
         """The error of rounding the result: none where it can be represented and came of exact operands."""
         if not self.dtype.is_float:
             return np.zeros(self.y.shape)
-        general = units * self.unit * np.abs(self.y) + self.tiny
+        general = np.where(np.isfinite(self.y), units * self.unit * np.abs(self.y) + self.tiny, 0.0)
         if self.known and units == 1.0 and self.dtype == F32:
             return np.where(self.y.astype(np.float32).astype(float) == self.y, 0.0, general)
-        return np.where(np.isfinite(self.y), general, 0.0)
+        return general
 
     # ---- rules that several ops share
 
@@ -121,8 +121,9 @@ class Step:
         (x,), (e,) = self.xs, self.es
         function = self.op.spec.reference
         ends = np.maximum(np.abs(function(x + e) - self.y), np.abs(function(x - e) - self.y))
-        ends = np.where((e == 0) | np.isnan(x), 0.0, ends)
-        return ends + np.where(np.isfinite(self.y), units * 2 * self.unit * (np.abs(self.y) + ends) + self.tiny, 0.0)
+        ends = np.where((e == 0) | ~np.isfinite(x) & np.isfinite(e), 0.0, ends)
+        rounded = np.isfinite(self.y) & np.isfinite(x)
+        return ends + np.where(rounded, units * 2 * self.unit * (np.abs(self.y) + ends) + self.tiny, 0.0)
 
     def comparison(self):
         (x, y), (ex, ey) = self.xs, self.es
@@ -137,10 +138,11 @@ class Step:
         """A fold's errors summed, and one rounding per term."""
         axes = self.attrs["axes"]
         count = int(np.prod([self.xs[0].shape[a] for a in axes], dtype=int))
-        total = magnitudes.sum(axis=axes)
+        total, spread = magnitudes.sum(axis=axes), self.es[0].sum(axis=axes)
         if self.exact_integers(total):
             return 0.0
-        return self.es[0].sum(axis=axes) + count * self.unit * (total + self.es[0].sum(axis=axes)) + self.tiny
+        rounding = np.where(np.isfinite(total) & (total + spread > 0), count * self.unit * (total + spread) + self.tiny, 0.0)
+        return spread + rounding
 
 
 def rule(*names):
@@ -214,8 +216,10 @@ def _extreme(s):
 
 @rule("sin", "cos")
 def _circular(s):
-    table = _ULPS[s.dtype.name]
-    return np.minimum(s.es[0], 2.0) + 2 * s.unit * (table[s.op.name] + 1) * np.where(np.isfinite(s.y), 1.0, 0.0)
+    """Their bounds hold for angles up to a million; infinite ones give NaN."""
+    rounding = 2 * s.unit * (_ULPS[s.dtype.name][s.op.name] + 1) * np.where(np.isfinite(s.y), 1.0, 0.0)
+    huge = (np.abs(s.xs[0]) > 1e6) & np.isfinite(s.xs[0])
+    return np.where(huge, np.inf, np.minimum(s.es[0], 2.0) + rounding)
 
 
 @rule("select")

@@ -132,7 +132,7 @@ def with_states(drawn, rng):
         b.add_existing(op)
     outputs, donations = list(graph.outputs), []
     for i, old in enumerate(graph.inputs):
-        if old.type.dtype != F32 or rng.random() < 0.3:
+        if old.type.dtype != F32 or old.type.symbols or rng.random() < 0.3:
             continue
         fitting = [r for op in graph.ops for r in op.results if r.type == old.type]
         new = rng.choice([*fitting, *[v for v in graph.inputs if v.type == old.type]])

@@ -1,6 +1,7 @@
 """Reverse-mode differentiation as a pass: chains, shared values, what is not reached, what has no rule."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -210,4 +211,4 @@ def smooth_graph(rng):
                 rough.update(op.results)
         ends = [op.result for op in drawn.graph.ops if op.result not in rough and op.result.type.dtype == F32]
         if len(ends) > 4:
-            return type(drawn)(drawn.graph.replace(outputs=tuple(ends[-3:])), drawn.arrays, drawn.sizes)
+            return replace(drawn, graph=drawn.graph.replace(outputs=tuple(ends[-3:])))
