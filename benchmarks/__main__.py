@@ -97,7 +97,8 @@ def _pythons(arguments: argparse.Namespace) -> tuple[dict[str, str], dict[str, s
 def _built(models: list[str], variables: dict[str, str], left_out: dict[str, str]) -> list[str]:
     """The models that graphc trains; its kernels for them are in the cache afterwards."""
     said = {model: processes.first_step(GRAPHC, sys.executable, model, variables) for model in models}
-    left_out.update({model: answer["error"] for model, answer in said.items() if "error" in answer})
+    left_out.update({model: answer["error"].removeprefix("NotImplementedError: ")
+                     for model, answer in said.items() if "error" in answer})
     return [model for model in models if model not in left_out]
 
 
@@ -140,6 +141,7 @@ def _peak(variables: dict[str, str], seconds: float) -> dict[str, Any]:
 def _machine(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"cpu": processes.cpu_name(), "cores": os.cpu_count(), "threads": arguments.threads,
             "system": platform.system(), "python": platform.python_version(),
+            "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
             "date": datetime.date.today().isoformat(), "rounds": arguments.rounds, "seconds": arguments.seconds}
 
 

@@ -37,10 +37,9 @@ class Case(NamedTuple):
 def data(case: Case, rows: int) -> tuple[list[np.ndarray], np.ndarray]:
     """The inputs and the targets of `rows` samples; the same at every call."""
     random = np.random.default_rng(1)
-    if case.words:
-        xs = [random.integers(case.words, size=(rows, *shape), dtype="int32") for shape in case.inputs]
-    else:
-        xs = [random.random((rows, *shape), dtype="float32") for shape in case.inputs]
+    shapes = [(rows, *shape) for shape in case.inputs]
+    xs: list[np.ndarray] = [random.integers(case.words, size=shape, dtype="int32") if case.words
+                            else random.random(shape, dtype="float32") for shape in shapes]
     if case.classes == 1:
         return xs, random.integers(2, size=(rows, 1)).astype("float32")
     return xs, np.eye(case.classes, dtype="float32")[random.integers(case.classes, size=rows)]

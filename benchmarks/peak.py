@@ -87,18 +87,18 @@ class Product:
         self._arrays: dict[Any, np.ndarray] = {}
         words = [self._word(word, sizes, workers) for word in launch.emitted.words]
         self._block, self._status = np.array(words, np.int64), np.zeros(1, np.int64)
-        work = int(bind(launch.emitted.work, sizes))
+        work = _size(launch.emitted.work, sizes)
         shares = workers > 1 and work >= binding.PARALLEL_WORK
         self._table = np.array([[launch.address, self._block.ctypes.data, int(shares)]], np.int64)
         self._runs = max(1, int(4e7 / (m * k * n)))
 
     def _word(self, word: Any, sizes: dict[str, int], workers: int) -> int:
         if word.kind == "size":
-            return int(bind(word.subject, sizes))
+            return _size(word.subject, sizes)
         if word.kind == "scratch":
             nbytes = (-(-word.subject // 64) * 64) * workers
             return self._held(object(), np.zeros(nbytes // 4, "float32"))
-        dims = [int(bind(d, sizes)) for d in word.subject.type.shape]
+        dims = [_size(d, sizes) for d in word.subject.type.shape]
         return self._held(word.subject, np.random.default_rng(3).random(dims, dtype="float32"))
 
     def _held(self, key: Any, values: np.ndarray) -> int:
@@ -116,6 +116,10 @@ class Product:
         return fastest(lambda: driver.run_steps(self._table, self._status, self._runs, [], pool), seconds) / self._runs
 
 
+def _size(dim: Any, sizes: dict[str, int]) -> int:
+    return int(bind(dim, sizes))  # type: ignore[arg-type]
+
+
 def shares(workers: int, seconds: float) -> dict[str, Any]:
     """The peak of `workers` threads and the share of it that each kernel reaches; peak and kernels take turns.
 
@@ -123,7 +127,7 @@ def shares(workers: int, seconds: float) -> dict[str, Any]:
     """
     threads.set_num_threads(workers)
     alone, products = MultiplyAdds(workers), [Product(shape, workers) for shape in (SQUARE, *STEP)]
-    best = dict.fromkeys((alone, *products), float("inf"))
+    best: dict[MultiplyAdds | Product, float] = dict.fromkeys((alone, *products), float("inf"))
     for _ in range(TURNS):
         for kernel in best:
             best[kernel] = min(best[kernel], kernel.microseconds(seconds / TURNS / len(best)))

@@ -5,13 +5,13 @@ What does not live here: measuring. A ratio is the peer's time divided by graphc
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import GRAPHC, KERAS, PEERS
 
 Result = dict[str, Any]
+SCALES = 0.85  # share of threads times one thread's peak that a quiet machine reaches
 ROWS = {"train": "training step", "fit": "fit, per step", "infer": "batch inference",
         "predict": "predict, per batch", "infer_one": "one-sample inference", "predict_one": "one-sample predict",
         "predict_on_batch": "predict_on_batch", "predict_on_batch_one": "predict_on_batch, one sample",
@@ -62,12 +62,20 @@ def _peak_report(result: Result) -> list[str]:
 
 
 def notes(result: Result) -> list[str]:
-    """What is missing from a result, and why."""
+    """What is missing from a result, and why; whether the machine was busy with something else."""
     lines = [f"{name}: {reason}" for name, reason in result.get("left_out", {}).items()]
+    lines += _warnings({int(count): figures["gflops"] for count, figures in result.get("peak", {}).items()})
     for part in ("microseconds", "start"):
         for model, systems in result.get(part, {}).items():
             lines += [f"{model}, {name}: {f['error']}" for name, f in systems.items() if "error" in f]
-    return lines
+    return list(dict.fromkeys(lines))
+
+
+def _warnings(peaks: dict[int, float]) -> list[str]:
+    """peaks: number of threads -> GFLOP/s."""
+    return [f"WARNING: {count} threads reach only {peak / peaks[1]:.1f} times the peak of one: other processes were "
+            "running, or these are not cores of their own. Do not quote this run."
+            for count, peak in peaks.items() if peak < SCALES * count * peaks[1]]
 
 
 def readme(result: Result) -> str:
@@ -80,15 +88,15 @@ def readme(result: Result) -> str:
         ("one-sample inference, fastest peer", "infer_one", PEERS),
         ("one-sample `predict`, fastest Keras", "predict_one", KERAS)]
     for title, key, among in questions:
-        lines.append(_row(title, models, lambda m, key=key, among=among: _ratio(
-            result["microseconds"][m], lambda figures: figures.get(key), among)))
+        ratios = [_ratio({n: f.get(key) for n, f in systems.items()}, among)
+                  for systems in result["microseconds"].values()]
+        lines.append(_row(title, ratios))
     for title, kind, field in (("process start to first step, warm, fastest peer", "warm", "total"),
                                ("process start to first step, cold, fastest peer", "cold", "total"),
                                ("memory of training, smallest peer (times less)", "warm", "memory_mib")):
-        if "start" in result:
-            lines.append(_row(title, models, lambda m, kind=kind, field=field: _ratio(
-                result["start"].get(m, {}), lambda figures: figures.get(kind, figures.get("cold", {})).get(field),
-                PEERS)))
+        ratios = [_ratio({n: f.get(kind, f.get("cold", {})).get(field) for n, f in systems.items()}, PEERS)
+                  for systems in result.get("start", {}).values()]
+        lines += [_row(title, ratios)] if ratios else []
     return "\n".join([*lines, *_readme_absolute(result)])
 
 
@@ -108,16 +116,16 @@ def _readme_absolute(result: Result) -> list[str]:
     return lines
 
 
-def _row(title: str, models: list[str], value: Callable[[str], str]) -> str:
-    return f"| {title} | " + " | ".join(value(model) for model in models) + " |"
+def _row(title: str, ratios: list[str]) -> str:
+    return f"| {title} | " + " | ".join(ratios) + " |"
 
 
-def _ratio(systems: dict[str, Any], figure: Callable[[dict[str, Any]], float | None], among: list[str]) -> str:
-    known = {name: figure(figures) for name, figures in systems.items() if "error" not in figures}
-    mine, others = known.get(GRAPHC), {n: v for n, v in known.items() if n in among and v}
+def _ratio(figures: dict[str, float | None], among: list[str]) -> str:
+    """The best of some systems over graphc; and who it is, where there are several."""
+    mine, others = figures.get(GRAPHC), {name: value for name, value in figures.items() if name in among and value}
     if not mine or not others:
         return ""
-    who = min(others, key=lambda n: others[n] or 0)
+    who = min(others, key=lambda name: others[name] or 0)
     return f"{(others[who] or 0) / mine:.1f}" + ("" if len(among) == 1 else f" ({who})")
 
 
