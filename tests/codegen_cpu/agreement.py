@@ -1,0 +1,55 @@
+"""What the tests of kernels share: a graph compiled, run on several sizes and numbers of threads, and compared."""
+
+import numpy as np
+import pytest
+
+from graphc.compiler import compile_graph
+from graphc.ir.dims import bind_shape
+from graphc.ir.parser import parse
+from graphc.runtime import binding, threads
+from tests.codegen_cpu.bounds import check
+
+
+@pytest.fixture
+def thread_counts(monkeypatch):
+    """What sets the number of threads; every kernel is shared between them, however small."""
+    monkeypatch.setattr(binding, "PARALLEL_WORK", 0)
+    before = threads.count()
+    yield threads.set_num_threads
+    threads.set_num_threads(before)
+
+
+def assert_same_bits(first, second):
+    for a, b in zip(first, second, strict=True):
+        assert a.dtype == b.dtype
+        assert a.shape == b.shape
+        assert a.tobytes() == b.tobytes()
+
+
+def arrays_for(graph, sizes, seed=0, low=-16, high=17):
+    """Multiples of 1/8 for floats, whole numbers from 0 to 4, bools."""
+    rng = np.random.default_rng(seed)
+    arrays = []
+    for value in graph.inputs:
+        shape, dtype = bind_shape(value.type.shape, sizes), value.type.dtype
+        drawn = rng.integers(low, high, shape) / 8 if dtype.is_float else rng.integers(0, 2 if dtype.kind == "bool" else 5,
+                                                                                       shape)
+        arrays.append(np.asarray(drawn, dtype.numpy))
+    return arrays
+
+
+def assert_agrees(text, sizes, thread_counts, *, kernels=None, fusion=True):
+    """The graph on every assignment of sizes: within the bounds of the reference, and the same on 1, 2 and 3 threads."""
+    graph = parse(text)
+    f = compile_graph(graph, fusion=fusion)
+    if kernels is not None:
+        assert len(f.program.launches) == kernels, [launch.kernel.name for launch in f.program.launches]
+    for assignment in sizes:
+        arrays = arrays_for(graph, assignment)
+        results = []
+        for count in (1, 2, 3):
+            thread_counts(count)
+            results.append(f(*arrays))
+        check(graph, arrays, results[0], str(assignment))
+        assert_same_bits(results[0], results[1])
+        assert_same_bits(results[0], results[2])
