@@ -18,11 +18,12 @@ import numpy as np
 from graphc import codegen_cpu
 from graphc.codegen_cpu.emit import emit_copy, emit_kernel
 from graphc.codegen_cpu.machine import host
-from graphc.errors import CompileError, GraphcError, TargetError
+from graphc.errors import CompileError, TargetError
 from graphc.ir.graph import Graph
 from graphc.ir.program import Emitted, MemoryPlan
 from graphc.ir.sizes import check_told
 from graphc.passes.pipeline import optimize, plan
+from graphc.runtime import threads
 from graphc.runtime.cache import kernel_cache
 from graphc.runtime.executable import NativeExecutable
 from graphc.runtime.loader import load, loaded
@@ -30,6 +31,7 @@ from graphc.runtime.program import make_program
 from graphc.runtime.reference import ReferenceExecutable, StateBuffer
 
 TARGETS = ("cpu", "reference")
+MOST_COMPILERS = 4  # processes that compile kernels at a time
 
 
 class Executable(Protocol):
@@ -70,33 +72,39 @@ def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None,
                                                  addresses[-1], states))
 
 
-def native_code(emitted: Sequence[Emitted], memory: MemoryPlan | None = None) -> list[int]:
+def native_code(emitted: Sequence[Emitted], memory: MemoryPlan) -> list[int]:
     """Addresses of the kernels: from this process, from the cache on disk, or compiled now.
 
     Raises CompileError naming the kernel and its layers.
     """
     symbols = [symbol_of(e.source) for e in emitted]
     objects: dict[str, bytes] = {}
-    for position, (symbol, piece) in enumerate(zip(symbols, emitted, strict=True)):
-        if symbol in objects or loaded(symbol):
+    missing = {}
+    for position, symbol in enumerate(symbols):
+        if symbol in objects or symbol in missing or loaded(symbol):
             continue
-        objects[symbol] = kernel_cache().get(symbol) or _compile(symbol, piece.source, memory, position)
+        code = kernel_cache().get(symbol)
+        if code is None:
+            missing[symbol] = position
+        else:
+            objects[symbol] = code
+    if missing:
+        processes = import_module("graphc.codegen_cpu.processes")  # imports Numba, which a warm start never needs
+        sources = [processes.Source(emitted[position].source, symbol, str(kernel_cache().source_path(symbol)),
+                                    _about(memory, position)) for symbol, position in missing.items()]
+        for source, code in processes.compile_sources(sources, min(threads.count(), MOST_COMPILERS)):
+            kernel_cache().put(source.symbol, source.text, code)
+            objects[source.symbol] = code
     addresses = load(objects)
-    return [addresses[s] if s in addresses else load({})[s] for s in symbols]
+    return [addresses[symbol] for symbol in symbols]
 
 
-def _compile(symbol: str, source: str, memory: MemoryPlan | None, position: int) -> bytes:
-    jit = import_module("graphc.codegen_cpu.jit")  # imports Numba, which a warm start never needs
-    try:
-        code = jit.compile_source(source, symbol, str(kernel_cache().source_path(symbol)))
-    except GraphcError as error:
-        if memory is not None and position < len(memory.kernels.kernels):
-            kernel = memory.kernels.kernels[position]
-            error.add_note(f"in kernel {kernel.name} ({', '.join(op.name for op in kernel.graph.ops)}), "
-                           f"layers {', '.join(kernel.origins) or 'none'}")
-        raise
-    kernel_cache().put(symbol, source, code)
-    return code
+def _about(memory: MemoryPlan, position: int) -> str:
+    if position >= len(memory.kernels.kernels):
+        return "in the kernel that copies"
+    kernel = memory.kernels.kernels[position]
+    return (f"in kernel {kernel.name} ({', '.join(op.name for op in kernel.graph.ops)}), "
+            f"layers {', '.join(kernel.origins) or 'none'}")
 
 
 def symbol_of(source: str) -> str:

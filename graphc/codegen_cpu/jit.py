@@ -10,7 +10,6 @@ object with one symbol, `void symbol(int64_t* args, int64_t thread, int64_t thre
 
 import functools
 import re
-import struct
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba.core import codegen, compiler, cpu, errors, types
+from numba.core import codegen, compiler, compiler_machinery, cpu, errors, typed_passes, types, untyped_passes
+from numba.core import ir as numba_ir
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.core.runtime import rtsys
@@ -42,9 +42,7 @@ def compile_source(source: str, symbol: str, filename: str = "<kernel>") -> byte
     that would need anything but the C library when it is loaded.
     """
     with global_compiler_lock:
-        obj = _machine().emit_object(_optimised_module(source, symbol, filename))
-        _check_symbols(obj, symbol)
-    return obj
+        return _machine().emit_object(_optimised_module(source, symbol, filename))
 
 
 def llvm_ir(source: str, symbol: str, filename: str = "<kernel>") -> str:
@@ -57,6 +55,45 @@ def assembly(source: str, symbol: str, filename: str = "<kernel>") -> str:
     """The kernel's assembly for this machine; errors as compile_source."""
     with global_compiler_lock:
         return _machine().emit_assembly(_optimised_module(source, symbol, filename))
+
+
+@compiler_machinery.register_pass(mutates_CFG=False, analysis_only=True)
+class _OneTypeEach(compiler_machinery.FunctionPass):
+    """A name must not be given values of two types: without SSA form all of them would become the wider one."""
+
+    _name = "one_type_each"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def run_pass(self, state: Any) -> bool:
+        for block in state.func_ir.blocks.values():
+            for assign in block.find_insts(numba_ir.Assign):
+                held, given = state.typemap[assign.target.name], self._given(state, assign.value)
+                if given is not None and types.unliteral(given) != types.unliteral(held):
+                    raise errors.TypingError(f"{assign.target.name} holds {held} and is given {given}", assign.loc)
+        return False
+
+    @staticmethod
+    def _given(state: Any, value: Any) -> types.Type | None:
+        if isinstance(value, numba_ir.Var):
+            return state.typemap[value.name]
+        if isinstance(value, numba_ir.Expr) and value in state.calltypes:
+            return getattr(state.calltypes[value], "return_type", None)
+        return None
+
+
+class _Pipeline(compiler.CompilerBase):
+    """The steps of Numba that straight loops over pointers need, a third of what its own pipeline has."""
+
+    def define_pipelines(self) -> list[compiler_machinery.PassManager]:
+        steps = compiler_machinery.PassManager("kernel")
+        for step in (untyped_passes.TranslateByteCode, untyped_passes.FixupArgs, untyped_passes.IRProcessing,
+                     typed_passes.NopythonTypeInference, _OneTypeEach, typed_passes.NativeLowering,
+                     typed_passes.NoPythonBackend):
+            steps.add_pass(step, step.__doc__ or step.__name__)
+        steps.finalize()
+        return [steps]
 
 
 class _Collector(codegen.CodeLibrary):
@@ -102,6 +139,7 @@ def _optimised_module(source: str, symbol: str, filename: str) -> llvm.ModuleRef
     module.verify()
     builder = llvm.create_pass_builder(_machine(), _tuning())
     builder.getModulePassManager().run(module, builder)
+    _check_needed(module, symbol)
     return module
 
 
@@ -115,7 +153,7 @@ def _lower(source: str, symbol: str, filename: str) -> _Lowered:
             warnings.simplefilter("ignore", errors.NumbaWarning)
             result = compiler.compile_extra(cpu_target.typing_context, target, kernel,
                                             (*arguments, types.int64, types.int64), types.void, _flags(), {},
-                                            library=collector)
+                                            library=collector, pipeline_class=_Pipeline)
     except (errors.NumbaError, NotImplementedError) as error:
         raise CompileError("Numba refuses the kernel", where=f"kernel {symbol}", got=_core(error)) from error
     return _Lowered(collector.modules[0], result.fndesc.llvm_func_name, collector.callees)
@@ -214,19 +252,10 @@ def _tuning() -> llvm.PipelineTuningOptions:
     return tuning
 
 
-def _check_symbols(obj: bytes, symbol: str) -> None:
-    missing = sorted(name for name in undefined_symbols(obj) if name not in C_LIBRARY)
+def _check_needed(module: llvm.ModuleRef, symbol: str) -> None:
+    needed = {value.name for value in (*module.functions, *module.global_variables) if value.is_declaration}
+    missing = sorted(name for name in needed - C_LIBRARY if not name.startswith("llvm."))
     if missing:
-        raise CompileError("the object code refers to symbols outside the C library", where=f"kernel {symbol}",
+        raise CompileError("the kernel refers to symbols outside the C library", where=f"kernel {symbol}",
                            got=", ".join(missing),
                            fix="Kernels may call vmath, microkernel and plain arithmetic, nothing of Python's.")
-
-
-def undefined_symbols(obj: bytes) -> list[str]:
-    """The names that a 64-bit ELF object takes from elsewhere."""
-    sections = {section.name(): section.data() for section in llvm.ObjectFileRef.from_data(obj).sections()
-                if section.name() in (b".symtab", b".strtab")}
-    text = sections[b".strtab"]
-    return [text[start:text.index(b"\0", start)].decode()
-            for start, _, _, section, _, _ in struct.iter_unpack("<IBBHQQ", sections[b".symtab"])
-            if section == 0 and start]
