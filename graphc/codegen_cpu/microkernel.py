@@ -12,6 +12,7 @@ What does not live here: blocking, packing, epilogues (contract.py).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -23,6 +24,7 @@ from graphc.codegen_cpu.machine import host
 
 INT = ir.IntType(64)
 GROUP = 3  # rows that share one pointer
+UNROLLED = 2  # steps of k in one round of the loop
 
 
 @cache
@@ -93,6 +95,19 @@ def _transpose(builder: ir.IRBuilder, vector: ir.Type, lanes: int, src: Any, src
         builder.store(row, row_pointer(out, out_at, out_row, i)).align = 4
 
 
+@dataclass(frozen=True)
+class _Walk:
+    """Where a tile is in its sums over k: how many are added, where b's row and a's rows go on, the sums."""
+
+    count: Any
+    b: Any
+    rows: list[Any]
+    sums: dict[tuple[int, int], Any]
+
+    def values(self) -> list[Any]:
+        return [self.count, self.b, *self.rows, *self.sums.values()]
+
+
 class _Tile:
     def __init__(self, builder: ir.IRBuilder, scalar: ir.Type, lanes: int, rows: int, vectors: int):
         self.b, self.scalar, self.lanes = builder, scalar, lanes
@@ -135,36 +150,50 @@ class _Tile:
 
     def _loop(self, bases: list[Any], steps: list[Any], a_col: Any, b: Any, b_row: Any, k: Any,
               initial: dict[tuple[int, int], Any]) -> dict[tuple[int, int], Any]:
+        state = _Walk(ir.Constant(INT, 0), b, bases, initial)
+        for unrolled in (UNROLLED, 1):
+            state = self._rounds(state, unrolled, steps, a_col, b_row, k)
+        return state.sums
+
+    def _rounds(self, first: _Walk, unrolled: int, steps: list[Any], a_col: Any, b_row: Any, k: Any) -> _Walk:
+        """As many rounds of `unrolled` steps each as fit: few additions of integers compete with the multiply-adds."""
         builder, before = self.b, self.b.block
+        last = builder.sub(k, ir.Constant(INT, unrolled))
         head = builder.append_basic_block("tile.k")
         body = builder.append_basic_block("tile.step")
         end = builder.append_basic_block("tile.end")
         builder.branch(head)
         builder.position_at_end(head)
-        count = builder.phi(INT)
-        pointers = [builder.phi(p.type) for p in bases]
-        b_now = builder.phi(b.type)
-        sums = {key: builder.phi(self.vector) for key in initial}
-        builder.cbranch(builder.icmp_signed("<", count, k), body, end)
+        now = _Walk(builder.phi(INT), builder.phi(first.b.type), [builder.phi(p.type) for p in first.rows],
+                    {key: builder.phi(self.vector) for key in first.sums})
+        builder.cbranch(builder.icmp_signed("<=", now.count, last), body, end)
         builder.position_at_end(body)
-        columns = [self._load(builder.gep(b_now, [ir.Constant(INT, j * self.lanes)])) for j in range(self.vectors)]
-        fma = self._fma()
-        updated = {}
-        for i in range(self.rows):
-            element = builder.load(builder.gep(pointers[i // GROUP], [steps[i % GROUP]]))
-            element = self._broadcast(element)
-            for j in range(self.vectors):
-                updated[i, j] = builder.call(fma, [element, columns[j], sums[i, j]])
-        phis = [(count, ir.Constant(INT, 0), builder.add(count, ir.Constant(INT, 1))),
-                (b_now, b, builder.gep(b_now, [b_row]))]
-        phis += [(p, base, builder.gep(p, [a_col])) for p, base in zip(pointers, bases, strict=True)]
-        phis += [(sums[key], initial[key], updated[key]) for key in initial]
-        for phi, first, following in phis:
-            phi.add_incoming(first, before)
-            phi.add_incoming(following, builder.block)
+        sums = now.sums
+        for step in range(unrolled):
+            ahead = [builder.mul(stride, ir.Constant(INT, step)) for stride in (a_col, b_row)]
+            sums = self._step(now, sums, ahead, steps)
+        ahead = [builder.mul(stride, ir.Constant(INT, unrolled)) for stride in (a_col, b_row)]
+        following = _Walk(builder.add(now.count, ir.Constant(INT, unrolled)), builder.gep(now.b, [ahead[1]]),
+                          [builder.gep(p, [ahead[0]]) for p in now.rows], sums)
+        for phi, start, value in zip(now.values(), first.values(), following.values(), strict=True):
+            phi.add_incoming(start, before)
+            phi.add_incoming(value, builder.block)
         builder.branch(head)
         builder.position_at_end(end)
-        return sums
+        return now
+
+    def _step(self, now: _Walk, sums: dict[tuple[int, int], Any], ahead: list[Any],
+              steps: list[Any]) -> dict[tuple[int, int], Any]:
+        """The sums after one more k, which lies `ahead` (in a, in b) of where the walk is."""
+        builder, fma, updated = self.b, self._fma(), {}
+        b_row = builder.gep(now.b, [ahead[1]])
+        columns = [self._load(builder.gep(b_row, [ir.Constant(INT, j * self.lanes)])) for j in range(self.vectors)]
+        for i in range(self.rows):
+            row = builder.gep(now.rows[i // GROUP], [ahead[0]])
+            element = self._broadcast(builder.load(builder.gep(row, [steps[i % GROUP]])))
+            for j in range(self.vectors):
+                updated[i, j] = builder.call(fma, [element, columns[j], sums[i, j]])
+        return updated
 
     def _fma(self) -> Any:
         kind = "f32" if isinstance(self.scalar, ir.FloatType) else "f64"

@@ -13,6 +13,7 @@ from graphc.ir.dims import bind
 from graphc.ir.graph import Value
 from graphc.ir.program import ALIGNMENT, Emitted, Word
 from graphc.runtime import driver, threads
+from graphc.runtime.buffers import empty_aligned
 from graphc.runtime.program import Program
 
 STAGED_BYTES = 1 << 16  # inputs up to this size are copied into the arena, larger ones pointed at
@@ -23,28 +24,22 @@ class Arena:
     """One aligned block of memory that grows to the largest binding and never shrinks."""
 
     def __init__(self) -> None:
-        self._block = np.empty(0, np.uint8)
-        self.start = 0
-        self.size = 0
+        self._block = empty_aligned((0,), np.uint8)
 
     def reserve(self, size: int) -> bool:
         """Make room for `size` bytes; True if that moved the arena."""
-        if size <= self.size:
+        if size <= self._block.size:
             return False
-        self._block = np.empty(size + ALIGNMENT, np.uint8)
-        address = self._block.ctypes.data
-        self.start = -(-address // ALIGNMENT) * ALIGNMENT - address
-        self.size = size
+        self._block = empty_aligned((size,), np.uint8)
         return True
 
     @property
     def address(self) -> int:
-        return self._block.ctypes.data + self.start
+        return self._block.ctypes.data
 
     def view(self, offset: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        begin = self.start + offset
-        return self._block[begin:begin + nbytes].view(dtype).reshape(shape)
+        return self._block[offset:offset + nbytes].view(dtype).reshape(shape)
 
 
 class Binding:

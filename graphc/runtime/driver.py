@@ -28,7 +28,7 @@ from graphc.runtime.loader import load_functions
 
 # The words of a pool that Python reads or writes; driver_ir.py describes them all.
 POOL_WORDS = 40
-BUSY, GENERATION, WORKERS, STOP = 0, 8, 11, 12
+BUSY, GENERATION, WORKERS, STOP, NEXT = 0, 8, 11, 12, 17
 SYSCALL, SCHED_YIELD, FUTEX, SPINS_WORKER, SPINS_CALLER, WANTED = 32, 33, 34, 35, 36, 37
 
 DONE, ALONE = -1, -2  # what `run` returns, unless it is the step whose kernel wrote to the status word
@@ -44,7 +44,7 @@ class Native:
         names = ("run", "worker", "wake", "acquire", "release", "spin")
         run, worker, wake, acquire, release, spin = load_functions(_object_code(), names)
         self.run = ctypes.CFUNCTYPE(word, ctypes.c_void_p)(run)
-        self.worker = ctypes.CFUNCTYPE(None, word, word, word)(worker)
+        self.worker = ctypes.CFUNCTYPE(None, word, word)(worker)
         self.wake = ctypes.CFUNCTYPE(None, word)(wake)
         self.acquire = ctypes.CFUNCTYPE(word, word)(acquire)
         self.release = ctypes.CFUNCTYPE(None, word)(release)

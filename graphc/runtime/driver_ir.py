@@ -1,10 +1,13 @@
 """The driver's text in LLVM IR: the walk over a table, the workers' loop, and what the two share.
 
 A pool is one block of words: a line of 64 bytes each for the owner's mark (0), what callers publish (8
-generation, 9 kernel, 10 arguments, 11 workers, 12 stop), the count of finished (16) and of sleeping (24)
-workers, and what never changes while workers run (32 syscall, 33 sched_yield, 34 the futex call's number,
-35 and 36 how often a worker and a caller look before they sleep or yield, 37 workers wanted). Code of
-the C library is called through those words, so that the object code has no unresolved symbol.
+generation, 9 kernel, 10 arguments, 11 workers, 12 stop), the count of a kernel's shares that are done (16) and the
+next one to be taken (17), the count of sleeping workers (24), and what never changes while workers run (32 syscall,
+33 sched_yield, 34 the futex call's number, 35 and 36 how often a worker and a caller look before they sleep or
+yield, 37 workers wanted). Code of the C library is called through those words, so that the object code has no
+unresolved symbol.
+
+Shares are taken, not handed out: a caller whose workers the system has put aside does all of them itself.
 
 What does not live here: compiling and calling it (driver.py), starting workers (threads.py).
 """
@@ -28,8 +31,10 @@ out:
   ret void
 }
 
-; A worker: wait for a generation other than the last, run this thread's share, say so, wait again.
-define void @worker(ptr %pool, i64 %index, i64 %generation) {
+; A worker: wait for a generation other than the last, take shares while there are any, wait again. A worker that
+; comes late finds none left, or one of a later kernel: it reads what to run only after it has taken a share, and until
+; that share is done nothing else is published.
+define void @worker(ptr %pool, i64 %generation) {
 start:
   %generation_at = getelementptr i64, ptr %pool, i64 8
   %kernel_at = getelementptr i64, ptr %pool, i64 9
@@ -37,6 +42,7 @@ start:
   %workers_at = getelementptr i64, ptr %pool, i64 11
   %stop_at = getelementptr i64, ptr %pool, i64 12
   %finished_at = getelementptr i64, ptr %pool, i64 16
+  %next_at = getelementptr i64, ptr %pool, i64 17
   %sleeping_at = getelementptr i64, ptr %pool, i64 24
   %syscall_at = getelementptr i64, ptr %pool, i64 32
   %futex_at = getelementptr i64, ptr %pool, i64 34
@@ -46,7 +52,7 @@ start:
   %spins = load i64, ptr %spins_at, align 8
   br label %wait
 wait:
-  %seen = phi i64 [ %generation, %start ], [ %now, %work ], [ %seen, %sleep ]
+  %seen = phi i64 [ %generation, %start ], [ %now, %take ], [ %seen, %sleep ]
   br label %look
 look:
   %n = phi i64 [ 0, %wait ], [ %n1, %again ]
@@ -67,15 +73,19 @@ sleep:
 go:
   %stop = load i64, ptr %stop_at, align 8
   %leave = icmp ne i64 %stop, 0
-  br i1 %leave, label %out, label %work
+  br i1 %leave, label %out, label %take
+take:
+  %share = atomicrmw add ptr %next_at, i64 1 acq_rel
+  %workers = load atomic i64, ptr %workers_at monotonic, align 8
+  %mine = icmp sle i64 %share, %workers
+  br i1 %mine, label %work, label %wait
 work:
   %kernel = load ptr, ptr %kernel_at, align 8
   %args = load ptr, ptr %args_at, align 8
-  %workers = load i64, ptr %workers_at, align 8
   %threads = add i64 %workers, 1
-  call void %kernel(ptr %args, i64 %index, i64 %threads)
+  call void %kernel(ptr %args, i64 %share, i64 %threads)
   %f = atomicrmw add ptr %finished_at, i64 1 release
-  br label %wait
+  br label %take
 out:
   ret void
 }
@@ -112,29 +122,40 @@ define void @release(ptr %pool) {
   ret void
 }
 
-; One kernel on all threads: publish it, run the caller's share, wait for the others.
+; One kernel on all threads: publish it, run its first share and those that no worker took, wait for the others.
 define internal void @share(ptr %pool, ptr %kernel, ptr %args) {
 start:
   %kernel_at = getelementptr i64, ptr %pool, i64 9
   %args_at = getelementptr i64, ptr %pool, i64 10
   %workers_at = getelementptr i64, ptr %pool, i64 11
   %finished_at = getelementptr i64, ptr %pool, i64 16
+  %next_at = getelementptr i64, ptr %pool, i64 17
   %yield_at = getelementptr i64, ptr %pool, i64 33
   %spins_at = getelementptr i64, ptr %pool, i64 36
   %yield = load ptr, ptr %yield_at, align 8
   %spins = load i64, ptr %spins_at, align 8
+  %workers = load i64, ptr %workers_at, align 8
+  %threads = add i64 %workers, 1
   store ptr %kernel, ptr %kernel_at, align 8
   store ptr %args, ptr %args_at, align 8
   store atomic i64 0, ptr %finished_at monotonic, align 8
+  store atomic i64 1, ptr %next_at release, align 8
   call void @wake(ptr %pool)
-  %workers = load i64, ptr %workers_at, align 8
-  %threads = add i64 %workers, 1
-  call void %kernel(ptr %args, i64 0, i64 %threads)
-  br label %look
+  br label %run
+run:
+  %share = phi i64 [ 0, %start ], [ %next, %take ]
+  %others = phi i64 [ %threads, %start ], [ %others1, %take ]
+  call void %kernel(ptr %args, i64 %share, i64 %threads)
+  br label %take
+take:
+  %others1 = sub i64 %others, 1
+  %next = atomicrmw add ptr %next_at, i64 1 acq_rel
+  %left = icmp sle i64 %next, %workers
+  br i1 %left, label %run, label %look
 look:
-  %n = phi i64 [ 0, %start ], [ %n1, %pause ], [ %n, %long ]
+  %n = phi i64 [ 0, %take ], [ %n1, %pause ], [ %n, %long ]
   %f = load atomic i64, ptr %finished_at acquire, align 8
-  %all = icmp eq i64 %f, %workers
+  %all = icmp eq i64 %f, %others1
   br i1 %all, label %out, label %not
 not:
   %patient = icmp ult i64 %n, %spins

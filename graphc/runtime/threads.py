@@ -61,9 +61,10 @@ class Pool:
         driver.fill_constants(self.words)
         self.words[driver.SPINS_WORKER] = WORKER_LOOKS_NS // _nanoseconds_per_look() + 1
         self.words[driver.SPINS_CALLER] = CALLER_LOOKS_NS // _nanoseconds_per_look() + 1
+        self.words[driver.NEXT] = MOST_THREADS  # no share is left
         generation = int(self.words[driver.GENERATION])
         for i in range(self._wanted):
-            thread = threading.Thread(target=driver.native().worker, args=(self.address, i + 1, generation),
+            thread = threading.Thread(target=driver.native().worker, args=(self.address, generation),
                                       daemon=True, name=f"graphc-{i + 1}")
             try:
                 thread.start()

@@ -23,6 +23,7 @@ from graphc.frontend_keras.backend.sizes import dims_of
 from graphc.frontend_keras.backend.symbols import dims_of_static
 from graphc.frontend_keras.backend.tensor import Alias, Tensor, as_tensor, assume, cast, full, full_like, meet
 from graphc.ir.types import dtype_of
+from graphc.runtime.buffers import copy_aligned
 
 
 class Variable(State):
@@ -43,7 +44,8 @@ class Variable(State):
             first = self.initializer
             if isinstance(first, Tensor):
                 first = values_of([first])[0]
-            self._array = np.require(first, self.dtype, ["C", "W", "O"]).reshape(_initial_shape(self.initializer))
+            array = np.asarray(first, self.dtype).reshape(_initial_shape(self.initializer))
+            self._array = copy_aligned(array)
         return self._array
 
     def assign(self, value: Any) -> None:
@@ -53,7 +55,7 @@ class Variable(State):
             raise ShapeError("a variable keeps its shape", where=self.name, expected=tuple(self.shape),
                              got=found.shape)
         if self._array is None:
-            self._array = np.array(found, order="C")
+            self._array = copy_aligned(found)
         else:
             self._array[...] = found
 
