@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from graphc import codegen_cpu
-from graphc.codegen_cpu.emit import emit_copy, emit_kernel
+from graphc.codegen_cpu.emit import emit_copy, emit_kernel, emit_take
 from graphc.codegen_cpu.machine import host
 from graphc.errors import CompileError, TargetError
 from graphc.ir.graph import Graph
@@ -46,7 +46,14 @@ class Executable(Protocol):
 
     def __call__(self, *given: Any) -> list[np.ndarray]: ...
 
-    def run_steps(self, given: Sequence[Any], steps: int, stepped: Sequence[bool]) -> list[np.ndarray]: ...
+    def run_steps(self, given: Sequence[Any], steps: int, stepped: Sequence[bool],
+                  rows: np.ndarray | None = None) -> list[np.ndarray]:
+        """Several calls as one; every output gains an axis 0 of `steps`.
+
+        A stepped input holds the batches of all steps one after the other, or, where rows i64[steps * batch] are
+        given, any number of rows of which step s takes rows[s * batch:(s + 1) * batch].
+        """
+        ...
 
 
 def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None, *,
@@ -67,9 +74,8 @@ def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None,
     kept = tuple((output, input_) for output, input_ in graph.donations if input_ in states)
     memory = plan(optimize(graph.replace(donations=kept)), fusion=fusion)
     emitted = [emit_kernel(kernel) for kernel in memory.kernels.kernels]
-    addresses = native_code([*emitted, emit_copy()], memory)
-    return NativeExecutable(graph, make_program(memory, list(zip(emitted, addresses[:-1], strict=True)),
-                                                 addresses[-1], states))
+    *addresses, copy, take = native_code([*emitted, emit_copy(), emit_take()], memory)
+    return NativeExecutable(graph, make_program(memory, list(zip(emitted, addresses, strict=True)), copy, take, states))
 
 
 def native_code(emitted: Sequence[Emitted], memory: MemoryPlan) -> list[int]:
@@ -101,7 +107,7 @@ def native_code(emitted: Sequence[Emitted], memory: MemoryPlan) -> list[int]:
 
 def _about(memory: MemoryPlan, position: int) -> str:
     if position >= len(memory.kernels.kernels):
-        return "in the kernel that copies"
+        return "in a kernel that moves data"
     kernel = memory.kernels.kernels[position]
     return (f"in kernel {kernel.name} ({', '.join(op.name for op in kernel.graph.ops)}), "
             f"layers {', '.join(kernel.origins) or 'none'}")

@@ -31,3 +31,14 @@ def emit_copy() -> Emitted:
     source = "\n".join(["# copy", "", 'SIGNATURE = "u8* u8* i64"', "", "", "def kernel(p0, p1, n0, thread, threads):",
                         "    for i in range(n0):", "        p1[i] = p0[i]", ""])
     return Emitted(source, (Word("pointer"), Word("pointer"), Word("size", 0)), 1, 1)
+
+
+def emit_take() -> Emitted:
+    """Moves the rows that its second pointer names, side by side: words (from, rows, to, count, bytes of a row)."""
+    source = "\n".join(["# take", "", 'SIGNATURE = "u8* i64* u8* i64 i64"', "", "",
+                        "def kernel(p0, p1, p2, n0, n1, thread, threads):",
+                        "    for r in range(n0 * thread // threads, n0 * (thread + 1) // threads):",
+                        "        at = p1[r] * n1", "        for i in range(n1):",
+                        "            p2[r * n1 + i] = p0[at + i]", ""])
+    words = (Word("pointer"), Word("pointer"), Word("pointer"), Word("size", 0), Word("size", 0))
+    return Emitted(source, words, 1, 1)

@@ -57,10 +57,15 @@ def emit_scan(kernel: Kernel, source: KernelSource) -> Emitted:
 
 
 def emit_random_key(kernel: Kernel, source: KernelSource) -> Emitted:
-    """The two words of a random key, from seed, step and stream."""
+    """The two words of a random key, from seed, step and stream.
+
+    A fixed seed is passed as a word: seeds are often drawn anew by each process, and the code stays the same.
+    """
     op = kernel.graph.ops[-1]
     expressions = Expressions(kernel, source)
-    seed, step = (expressions.value(v, At(())) for v in op.operands)
+    fixed = {o.result: o.attr("value") for o in kernel.graph.ops if o.name == "full"}
+    seed, step = (source.size(int(fixed[v]), runtime=True) if v in fixed else expressions.value(v, At(()))
+                  for v in op.operands)
     out, stream = source.pointer(op.result), op.attr("stream")
     call = source.use("vmath", "threefry2x32")
     low = f"{step} ^ {stream * GOLDEN & 0xFFFFFFFF}"

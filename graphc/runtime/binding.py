@@ -18,6 +18,7 @@ from graphc.runtime.program import Program
 
 STAGED_BYTES = 1 << 16  # inputs up to this size are copied into the arena, larger ones pointed at
 PARALLEL_WORK = 1 << 17  # scalar operations below which waking threads costs more than it gives
+PARALLEL_BYTES = 1 << 15  # the same for rows to be moved
 
 
 class Arena:
@@ -66,6 +67,7 @@ class Binding:
                        for v, s in self._shapes.items()]
         self.views = [arena.view(offsets[v], self._shape(v), v.type.dtype.numpy) for v in program.returned]
         self._held: list[np.ndarray] = []
+        self._rooms: dict[int, np.ndarray] = {}
         self._walk = driver.prepare(self._table, self._status, threads.pool_address())
 
     # ---- layout
@@ -171,22 +173,46 @@ class Binding:
         return [view.copy() for view in self.views]
 
     def run_steps(self, given: Sequence[np.ndarray], stepped: Sequence[bool], results: Sequence[np.ndarray],
-                  steps: int) -> int | None:
+                  steps: int, rows: np.ndarray | None) -> int | None:
         """Steps by one native call; the step that met an index out of range, or None."""
-        saved = self._blocks.copy()
+        saved, table = self._blocks.copy(), self._table
         advances: list[tuple[int, int]] = []
         base = self._blocks.ctypes.data
+        taken: list[int] = []
         for i, (array, moves) in enumerate(zip(given, stepped, strict=True)):
-            self._blocks[self._words[i]] = array.ctypes.data
-            if moves:
+            if moves and rows is not None:
+                taken.append(i)
+                array = self._taken(i)
+            elif moves:
                 advances += [(base + 8 * int(w), array.nbytes // steps) for w in self._words[i]]
+            self._blocks[self._words[i]] = array.ctypes.data
         for words, result in zip(self._result_words, results, strict=True):
             self._blocks[words] = result.ctypes.data
             advances += [(base + 8 * int(w), result.nbytes // steps) for w in words]
+        if rows is not None:
+            words = np.array([self._take_words(i, given[i], rows, steps) for i in taken], np.int64)
+            first = words.ctypes.data
+            starts = range(first, first + words.nbytes, words.strides[0])
+            advances += [(start + 8, rows.nbytes // steps) for start in starts]
+            shared = (words[:, 3] * words[:, 4] >= PARALLEL_BYTES) & (threads.count() > 1)
+            takes = np.stack([np.full(len(taken), self._program.take_address), np.array(starts), shared], 1)
+            table = np.concatenate([takes, table])
         try:
-            return driver.run_steps(self._table, self._status, steps, advances, threads.pool_address())
+            return driver.run_steps(table, self._status, steps, advances, threads.pool_address())
         finally:
             self._blocks[:] = saved
+
+
+    def _taken(self, i: int) -> np.ndarray:
+        """Where the rows of input i for one step lie."""
+        if i not in self._rooms:
+            value, stage = self._program.inputs[i], self.stages[i]
+            self._rooms[i] = empty_aligned(self._shapes[value], value.type.dtype.numpy) if stage is None else stage
+        return self._rooms[i]
+
+    def _take_words(self, i: int, array: np.ndarray, rows: np.ndarray, steps: int) -> tuple[int, ...]:
+        row_bytes = array.nbytes // max(len(array), 1)
+        return array.ctypes.data, rows.ctypes.data, self._taken(i).ctypes.data, len(rows) // steps, row_bytes
 
 
 def _aligned(size: int) -> int:

@@ -84,9 +84,9 @@ def prepare(table: np.ndarray, status: np.ndarray, pool_address: int) -> Callabl
     table i64[n,3], status i64[1]; the call keeps both alive, and they must not be reallocated.
     """
     run = native().run
-    walk = _walk(table, status, 1, 0, 0, pool_address)
+    reference = ctypes.byref(_walk(table, status, 1, 0, 0, pool_address))
 
-    def call(argument: Any = ctypes.byref(walk), table: np.ndarray = table) -> int:
+    def call(argument: Any = reference, table: np.ndarray = table) -> int:
         reached = run(argument)
         if reached == DONE:
             return 0

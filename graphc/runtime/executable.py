@@ -51,20 +51,22 @@ class NativeExecutable:
                 raise self._index_error(given)
             return binding.results()
 
-    def run_steps(self, given: Sequence[Any], steps: int, stepped: Sequence[bool]) -> list[np.ndarray]:
-        """Run `steps` steps by one native call; results are stacked along a new first axis.
-
-        A stepped input holds the batches of all steps one after the other.
-        """
-        arrays = [np.ascontiguousarray(a) for a in self.signature.arrays(given)]
-        shapes = [(len(a) // steps, *a.shape[1:]) if s else a.shape for a, s in zip(arrays, stepped, strict=True)]
+    def run_steps(self, given: Sequence[Any], steps: int, stepped: Sequence[bool],
+                  rows: np.ndarray | None = None) -> list[np.ndarray]:
+        """See graphc.compiler.Executable; all steps are one native call."""
+        arrays = [np.asarray(a, order="C") for a in self.signature.arrays(given)]
+        if rows is not None:
+            rows = _checked_rows(rows, [a for a, s in zip(arrays, stepped, strict=True) if s])
+        shapes = [(len(a if rows is None else rows) // steps, *a.shape[1:]) if s else a.shape
+                  for a, s in zip(arrays, stepped, strict=True)]
         with self._lock:
             binding = self._binding(shapes, [a.dtype for a in arrays])
             results = [np.empty((steps, *view.shape), view.dtype) for view in binding.views]
-            bad = binding.run_steps(arrays, stepped, results, steps)
+            bad = binding.run_steps(arrays, stepped, results, steps, rows)
             if bad is not None:
-                raise self._index_error([a[bad * shape[0]:(bad + 1) * shape[0]] if s else a
-                                         for a, s, shape in zip(arrays, stepped, shapes, strict=True)])
+                parts = [slice(bad * shape[0], (bad + 1) * shape[0]) if s else () for s, shape in zip(stepped, shapes)]
+                raise self._index_error([a[part if rows is None or not part else rows[part]]
+                                         for a, part in zip(arrays, parts, strict=True)])
         return results
 
     def forget_bindings(self) -> None:
@@ -99,3 +101,12 @@ class NativeExecutable:
         except IndexRangeError as error:
             return error
         return IndexRangeError("an index is out of range", where=self.graph.name)
+
+
+def _checked_rows(rows: np.ndarray, arrays: Sequence[np.ndarray]) -> np.ndarray:
+    rows = np.ascontiguousarray(rows, np.int64)
+    fewest = min(len(a) for a in arrays)
+    if rows.size and not 0 <= rows.min() <= rows.max() < fewest:
+        raise IndexRangeError("a row that no input has", where="run_steps", expected=f"rows from 0 to {fewest - 1}",
+                              got=f"{rows.min()} to {rows.max()}")
+    return rows

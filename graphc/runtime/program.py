@@ -26,11 +26,12 @@ class Launch:
 @dataclass(frozen=True, eq=False)
 class Program:
     """inputs are passed at call time, states are live buffers; updates pairs (output, state input) are stored
-    in place of being returned; copy_address is the kernel that moves bytes."""
+    in place of being returned; copy_address and take_address are the kernels that move bytes and rows."""
 
     plan: MemoryPlan
     launches: tuple[Launch, ...]
     copy_address: int
+    take_address: int
     inputs: tuple[Value, ...]
     states: Mapping[Value, StateBuffer]
     updates: tuple[tuple[int, Value], ...]
@@ -38,7 +39,7 @@ class Program:
 
 
 def make_program(plan: MemoryPlan, kernels: Sequence[tuple[Emitted, int]], copy_address: int,
-                 states: Mapping[int, StateBuffer]) -> Program:
+                 take_address: int, states: Mapping[int, StateBuffer]) -> Program:
     """kernels: each kernel's emitted form and its address; states: input index -> its buffer."""
     graph = plan.kernels.graph
     buffers = {graph.inputs[i]: state for i, state in states.items()}
@@ -46,5 +47,6 @@ def make_program(plan: MemoryPlan, kernels: Sequence[tuple[Emitted, int]], copy_
                 for kernel, (emitted, address) in zip(plan.kernels.kernels, kernels, strict=True))
     updates = tuple((out, graph.inputs[i]) for out, i in graph.donations if graph.inputs[i] in buffers)
     stored = {out for out, _ in updates}
-    return Program(plan, tuple(launches), copy_address, tuple(v for v in graph.inputs if v not in buffers), buffers,
-                   updates, tuple(v for i, v in enumerate(graph.outputs) if i not in stored))
+    inputs = tuple(v for v in graph.inputs if v not in buffers)
+    returned = tuple(v for i, v in enumerate(graph.outputs) if i not in stored)
+    return Program(plan, tuple(launches), copy_address, take_address, inputs, buffers, updates, returned)

@@ -36,13 +36,15 @@ class ReferenceExecutable:
         self.signature.sizes([a.shape for a in arrays])
         return self._run(arrays)
 
-    def run_steps(self, given: Sequence[Any], steps: int, stepped: Sequence[bool]) -> list[np.ndarray]:
-        """Outputs stacked over the steps; stepped inputs hold one batch after the other."""
+    def run_steps(self, given: Sequence[Any], steps: int, stepped: Sequence[bool],
+                  rows: np.ndarray | None = None) -> list[np.ndarray]:
+        """See graphc.compiler.Executable."""
         arrays = self.signature.arrays(given)
-        rows = [len(a) // steps if s else 0 for a, s in zip(arrays, stepped, strict=True)]
+        counts = [len(a if rows is None else rows) // steps if s else 0 for a, s in zip(arrays, stepped, strict=True)]
         results = []
         for step in range(steps):
-            batch = [a[step * n:(step + 1) * n] if s else a for a, n, s in zip(arrays, rows, stepped, strict=True)]
+            batch = [a if not s else a[step * n:(step + 1) * n] if rows is None else a[rows[step * n:(step + 1) * n]]
+                     for a, n, s in zip(arrays, counts, stepped, strict=True)]
             self.signature.sizes([a.shape for a in batch])
             results.append(self._run(batch))
         return [np.stack(column) for column in zip(*results, strict=True)]

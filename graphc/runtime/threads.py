@@ -157,7 +157,8 @@ def pool_address(threads: int | None = None) -> int:
 def _from_environment() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     given = os.environ.get("GRAPHC_NUM_THREADS", "").strip()
-    wanted = min(cores, _checked(given, "GRAPHC_NUM_THREADS", int(given) if given.isdecimal() else 0)) if given else cores
+    number = int(given) if given.isdecimal() else 0
+    wanted = min(cores, _checked(given, "GRAPHC_NUM_THREADS", number)) if given else cores
     if wanted > 1 and not driver.can_share():
         _warn_once("graphc runs on one thread: this platform has no futex")
         return 1

@@ -193,3 +193,36 @@ def test_denormal_numbers_survive():
     tiny = np.full(40, 1e-40, "f4")
     np.testing.assert_array_equal(f(tiny)[0], tiny + tiny)
     assert np.float32(1e-40) * np.float32(1) != 0
+
+
+@pytest.mark.parametrize("width", [3, 5000])  # staged in the arena, and too large for it
+def test_steps_that_pick_their_rows_are_the_same_as_calls_with_those_rows(rng, width):
+    graph = parse(f"graph g(%x: f32[N,{width}], %k: f32[], %y: i32[N]) {{\n"
+                  "%s = reduce_sum(%x){axes=(1,)}\n%b = broadcast(%k){axes=(), shape=(N,)}\n"
+                  "%t = multiply(%s, %b)\nreturn %t, %y\n}")
+    x, y, k = rng.random((50, width), "f4"), np.arange(50, dtype="i4"), np.float32(1.5)
+    rows = rng.permutation(50)[:36]
+    native, reference = compile_graph(graph), compile_graph(graph, target="reference")
+    stepped = [True, False, True]
+    sums, labels = native.run_steps([x, k, y], 4, stepped, rows)
+    assert np.array_equal(labels, rows.reshape(4, 9))
+    for s in range(4):
+        picked = rows[9 * s:9 * s + 9]
+        assert np.array_equal(sums[s], native(x[picked], k, y[picked])[0])
+    expected = reference.run_steps([x, k, y], 4, stepped, rows)
+    assert np.allclose(sums, expected[0], rtol=width * 2.0**-24)
+    assert np.array_equal(native(x[:9], k, y[:9])[1], y[:9])
+
+
+@pytest.mark.parametrize("bad", [-1, 50])
+def test_a_row_that_does_not_exist_is_an_error_before_anything_runs(bad):
+    f = compile_graph(parse("graph g(%x: f32[N]) {\n%y = add(%x, %x)\nreturn %y\n}"))
+    with pytest.raises(IndexRangeError, match="rows from 0 to 49"):
+        f.run_steps([np.zeros(50, "f4")], 2, [True], np.array([0, 1, 2, bad]))
+
+
+def test_an_index_out_of_range_in_a_picked_row_names_its_value():
+    f = compile_graph(parse("graph g(%x: f32[4], %i: i32[N]) {\n%y = gather(%x, %i){axis=0}\nreturn %y\n}"))
+    indices = np.array([0, 1, 77, 3], "i4")
+    with pytest.raises(IndexRangeError, match="77"):
+        f.run_steps([np.zeros(4, "f4"), indices], 2, [False, True], np.array([0, 1, 3, 2]))

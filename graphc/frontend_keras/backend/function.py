@@ -58,9 +58,10 @@ class Function:
                     self._executable = self._compile()
         return self._executable
 
-    def run_steps(self, inputs: Sequence[Any], steps: int, stepped: Sequence[bool]) -> list[np.ndarray]:
+    def run_steps(self, inputs: Sequence[Any], steps: int, stepped: Sequence[bool],
+                  rows: np.ndarray | None = None) -> list[np.ndarray]:
         """Several calls as one: see Executable.run_steps. Every output gains an axis 0 of `steps`."""
-        return self.executable.run_steps(inputs, steps, stepped)[:len(self.outputs)]
+        return self.executable.run_steps(inputs, steps, stepped, rows)[:len(self.outputs)]
 
     def _compile(self) -> Executable:
         graph, states = self.graph_and_states()

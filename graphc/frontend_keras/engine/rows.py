@@ -14,7 +14,7 @@ import numpy as np
 from graphc.frontend_keras import backend as K
 
 CONVERT_AT_ONCE = 1 << 28
-"""Bytes up to which data of another element type is converted as a whole."""
+"""Bytes up to which data of another element type or in another order is converted as a whole."""
 CHUNK_BYTES = 4 << 20
 """Bytes of samples per native call: about what the caches hold."""
 
@@ -26,12 +26,15 @@ class Rows:
 
     arrays        one per input: NumPy arrays, or anything that can be indexed by rows (HDF5 datasets)
     placeholders  what they are fed to; they say the element types
+    in_memory     whether native code can pick rows out of the arrays as they are
     """
 
     def __init__(self, arrays: Sequence[Any], placeholders: Sequence[Any]):
         self.dtypes = [np.dtype(K.dtype(x)) for x in placeholders]
         self.arrays = [_converted(a, dtype) for a, dtype in zip(arrays, self.dtypes, strict=True)]
         self.count = int(self.arrays[0].shape[0])
+        self.in_memory = all(isinstance(a, np.ndarray) and a.dtype == dtype and a.flags.c_contiguous
+                             for a, dtype in zip(self.arrays, self.dtypes))
         self.row_bytes = sum(int(np.prod(a.shape[1:], dtype=np.int64)) * dtype.itemsize
                              for a, dtype in zip(self.arrays, self.dtypes))
         self._buffers: list[np.ndarray | None] = [None] * len(self.arrays)
@@ -60,9 +63,9 @@ class Rows:
 def _converted(array: Any, dtype: np.dtype) -> Any:
     if not isinstance(array, np.ndarray):
         return array
-    if array.dtype == dtype or array.size * dtype.itemsize > CONVERT_AT_ONCE:
+    if array.size * dtype.itemsize > CONVERT_AT_ONCE:
         return array
-    return array.astype(dtype, order="C")
+    return np.ascontiguousarray(array, dtype)
 
 
 def _runs(wanted: np.ndarray) -> list[np.ndarray]:

@@ -41,19 +41,21 @@ def run_batches(function: Any, rows: Rows, batch_size: int, speed: Pace,
     done = 0
     while done < full:
         steps = speed.steps(full - done)
-        arrays = rows.take(done * batch_size, (done + steps) * batch_size, order)
-        outputs = _run(function, arrays, steps)
+        outputs = _run(function, rows, done * batch_size, (done + steps) * batch_size, order, steps)
         speed.done(steps)
         yield done, [batch_size] * steps, outputs
         done += steps
     if rest:
-        yield full, [rest], _run(function, rows.take(full * batch_size, rows.count, order), 1)
+        yield full, [rest], _run(function, rows, full * batch_size, rows.count, order, 1)
 
 
-def _run(function: Any, arrays: list[np.ndarray], steps: int) -> list[np.ndarray]:
+def _run(function: Any, rows: Rows, start: int, stop: int, order: Order, steps: int) -> list[np.ndarray]:
     if steps == 1:
-        return [np.asarray(value)[np.newaxis] for value in function(arrays)]
-    return function.run_steps(arrays, steps, (True,) * len(arrays))
+        return [np.asarray(value)[np.newaxis] for value in function(rows.take(start, stop, order))]
+    stepped = (True,) * len(rows.arrays)
+    if order is not None and rows.in_memory:
+        return function.run_steps(rows.arrays, steps, stepped, order[start:stop])
+    return function.run_steps(rows.take(start, stop, order), steps, stepped)
 
 
 # ---- training
@@ -75,6 +77,8 @@ class FitLoop:
         self.stateful = set(model.stateful_metric_names)
         self.order = np.arange(rows.count)
         self.speed = pace(rows, batch_size, shown)
+        if shuffle and rows.in_memory:
+            self.speed.most = rows.count
         self.speed.per_step = model._seconds_per_step.get((id(function), batch_size), 0.0)
         self.one_by_one = needs_batches(callbacks)
         self.in_sum = all(_only_counts(callback) for callback in callbacks)
