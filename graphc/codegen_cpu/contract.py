@@ -31,6 +31,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from graphc.codegen_cpu.machine import Machine
+from graphc.codegen_cpu.positions import plus, times
 from graphc.codegen_cpu.source import KernelSource
 from graphc.ir.dims import Dim
 from graphc.ir.types import DType
@@ -98,7 +99,7 @@ def emit_contraction(spec: Contraction, machine: Machine, source: KernelSource, 
     tiles = tiling(spec, machine)
     chunk = max(1, SUMS // tiles.width // tiles.rows[0]) * tiles.rows[0]
     if epilogue is None and isinstance(spec.n, int) and spec.n % tiles.width == 0:
-        sums = Sums(out[0], f"{out[1]} + r0 * {spec.n} + j0", spec.n)
+        sums = Sums(out[0], plus(out[1], f"r0 * {spec.n}", "j0"), spec.n)
     else:
         sums = Sums(*source.scratch(spec.dtype, chunk * tiles.width), tiles.width)
     pack = source.scratch(spec.dtype, _depth(spec) * tiles.width) if _packs(spec, tiles) else None
@@ -126,7 +127,7 @@ def _emit_epilogue(source: KernelSource, sums: Sums, width: str, epilogue: Calla
 
 
 def _store_in(source: KernelSource, out: tuple[str, str], n: str) -> Callable[[str, str, str], None]:
-    return lambda row, column, total: source.line(f"{out[0]}[{out[1]} + {row} * {n} + {column}] = {total}")
+    return lambda row, column, total: source.line(f"{out[0]}[{plus(out[1], times(row, n), column)}] = {total}")
 
 
 def _emit_sums(spec: Contraction, source: KernelSource, tiles: Tiling, pack: tuple[str, str] | None,
@@ -182,14 +183,14 @@ def _emit_pack(spec: Contraction, source: KernelSource, tiles: Tiling, pack: tup
                k0: str) -> None:
     name, start = pack
     row, column = (source.size(s) for s in spec.b_strides)
-    base = f"{spec.b_at} + {k0} * {row} + j0 * {column}"
+    base = plus(spec.b_at, times(k0, row), times("j0", column))
     if spec.b_strides[0] == 1 and width == str(tiles.width):
         lanes = tiles.width // tiles.vectors
         turn = source.vector_function("transposed", spec.dtype)
         source.line("k = 0")
         with source.block(f"while k + {lanes} <= depth:"):
             with source.block(f"for c in range(0, {tiles.width}, {lanes}):"):
-                source.line(f"{turn}({spec.b}, {base} + c * {column} + k, {column}, "
+                source.line(f"{turn}({spec.b}, {plus(base, times('c', column), 'k')}, {column}, "
                             f"{name}, {start} + k * {tiles.width} + c, {tiles.width})")
             source.line(f"k += {lanes}")
         head = "for k in range(k, depth):"
@@ -197,7 +198,8 @@ def _emit_pack(spec: Contraction, source: KernelSource, tiles: Tiling, pack: tup
         head = "for k in range(depth):"
     with source.block(head):
         with source.block(f"for c in range({width}):"):
-            source.line(f"{name}[{start} + k * {tiles.width} + c] = {spec.b}[{base} + k * {row} + c * {column}]")
+            source.line(f"{name}[{start} + k * {tiles.width} + c] = "
+                        f"{spec.b}[{plus(base, times('k', row), times('c', column))}]")
         if width != str(tiles.width):
             with source.block(f"for c in range({width}, {tiles.width}):"):
                 source.line(f"{name}[{start} + k * {tiles.width} + c] = {source.constant(0, spec.dtype)}")
@@ -210,11 +212,12 @@ def _emit_tiles(spec: Contraction, source: KernelSource, tiles: Tiling, pack: tu
     if pack is not None:
         b = f"{pack[0]}, {pack[1]}, {tiles.width}"
     else:
-        b = f"{spec.b}, {spec.b_at} + {k0} * {b_row} + j0, {b_row}"
+        b = f"{spec.b}, {plus(spec.b_at, times(k0, b_row), 'j0')}, {b_row}"
     source.line("r = 0")
     for height in tiles.rows:
         tile = source.tile(spec.dtype, height, tiles.vectors)
         with source.block(f"while r + {height} <= rows:"):
-            source.line(f"{tile}({spec.a}, {spec.a_at} + (r0 + r) * {a_row} + {k0} * {a_col}, {a_row}, {a_col},")
+            at = plus(spec.a_at, times("(r0 + r)", a_row), times(k0, a_col))
+            source.line(f"{tile}({spec.a}, {at}, {a_row}, {a_col},")
             source.line(f"    {b}, depth, {sums.name}, {sums.start} + r * {sums.stride}, {sums.stride}, {k0})")
             source.line(f"r += {height}")

@@ -17,6 +17,18 @@ from graphc.ir.graph import Op
 Size = Callable[[Dim], str]
 
 
+def plus(*terms: str) -> str:
+    """The sum of index expressions, without zeros."""
+    return " + ".join(term for term in terms if term != "0") or "0"
+
+
+def times(index: str, stride: str) -> str:
+    """An index expression, which must bind at least as strongly as a product, times a stride."""
+    if "0" in (index, stride):
+        return "0"
+    return index if stride == "1" else f"{index} * {stride}"
+
+
 @dataclass(frozen=True)
 class At:
     """blocks: ((shape of the axes covered, index text), ...), front to back."""

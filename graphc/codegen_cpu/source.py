@@ -84,7 +84,7 @@ class KernelSource:
         """Room for `count` elements per thread: the pointer's name, and where this room starts in it."""
         start = self._scratch.get(dtype, 0)
         self._scratch[dtype] = start + -(-count // 16) * 16
-        return f"s_{dtype}", f"z_{dtype} + {start}"
+        return f"s_{dtype}", f"z_{dtype} + {start}" if start else f"z_{dtype}"
 
     # ---- constants and helpers
 
