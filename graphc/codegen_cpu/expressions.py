@@ -145,6 +145,21 @@ class Expressions:
             return self.value(x, single(x.type.shape, texts))
         return self._branch(" and ".join(inside), x, single(x.type.shape, texts), outside)
 
+    def spread(self, op: Op, at: At) -> str:
+        """The element of a window that lies here, if the window's stride allows one, else 0."""
+        (x,) = op.operands
+        axes, texts = op.attr("axes"), at.axes(self.source.size)
+        first, n = axes[0], len(axes)
+        inside, places = [], []
+        for i, (stride, dilation) in enumerate(zip(op.attr("strides"), op.attr("dilations"), strict=True)):
+            start = self._assign(f"({texts[first + i]}) - ({texts[first + n + i]}) * {dilation}", "spread")
+            place = start if stride == 1 else self._assign(f"{start} // {stride}")
+            inside += [f"{start} >= 0", f"{place} < {self.source.size(x.type.shape[first + i])}"]
+            inside += [f"{place} * {stride} == {start}"] if stride != 1 else []
+            places.append(place)
+        inner = single(x.type.shape, [*texts[:first], *places, *texts[first + n:]])
+        return self._branch(" and ".join(inside), x, inner, self.source.constant(0, x.type.dtype))
+
     def concatenate(self, op: Op, at: At) -> str:
         axis, texts = op.attr("axis"), at.axes(self.source.size)
         name, start = self.source.name(), "0"
@@ -179,4 +194,5 @@ def status_code(kernel: Kernel, op: Op) -> int:
 _SPECIAL: dict[str, Callable[[Expressions, Op, At], str]] = {
     "full": Expressions.full, "size": Expressions.dim_size, "iota": Expressions.iota,
     "random_bits": Expressions.random, "random_uniform": Expressions.random,
-    "gather": Expressions.gather, "pad": Expressions.pad, "concatenate": Expressions.concatenate}
+    "gather": Expressions.gather, "pad": Expressions.pad, "spread": Expressions.spread,
+    "concatenate": Expressions.concatenate}

@@ -114,6 +114,16 @@ def through_reverse(op: Op, at: At, size: Size) -> At:
                           for axis, (dim, text) in enumerate(zip(shape, at.axes(size), strict=True))])
 
 
+def through_windows(op: Op, at: At, size: Size) -> At:
+    axes, texts = op.attr("axes"), at.axes(size)
+    first, n = axes[0], len(axes)
+    moved = []
+    for i, (stride, dilation) in enumerate(zip(op.attr("strides"), op.attr("dilations"), strict=True)):
+        position, offset = (f"({text})" if " " in text else text for text in (texts[first + i], texts[first + n + i]))
+        moved.append(f"({plus(times(position, str(stride)), times(offset, str(dilation)))})")
+    return single(op.operands[0].type.shape, [*texts[:first], *moved, *texts[first + 2 * n:]])
+
+
 ONE_TO_ONE: dict[str, Callable[[Op, At, Size], At]] = {
     "broadcast": through_broadcast, "reshape": through_reshape, "transpose": through_transpose,
-    "slice": through_slice, "reverse": through_reverse}
+    "slice": through_slice, "reverse": through_reverse, "windows": through_windows}

@@ -53,6 +53,10 @@ def _conditions(op: Op) -> Iterator[tuple[Dim, int, str]]:
         for axis, (low, high) in enumerate(zip(op.attr("low"), op.attr("high"), strict=True)):
             yield low, 0, f"a margin {low} of axis {axis}"
             yield high, 0, f"a margin {high} of axis {axis}"
+    if op.name == "windows":
+        first, shape = op.attr("axes")[0], op.attr("shape")
+        for i, (size, dilation) in enumerate(zip(shape, op.attr("dilations"), strict=True)):
+            yield op.operands[0].type.shape[first + i], (size - 1) * dilation + 1, f"a size of axis {first + i}"
     if op.name in NEED_SOME:
         for axis in op.attr("axes") if op.name.startswith("reduce") else (op.attr("axis"),):
             yield op.operands[0].type.shape[axis], 1, f"a size of axis {axis}"

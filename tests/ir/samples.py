@@ -24,6 +24,7 @@ from tests.ir.sampling import (
     integers,
     sample,
 )
+from tests.ir.window_samples import WINDOWS
 
 __all__ = ["SAMPLES", "arrays_of", "expected_of", "graph_of"]
 
@@ -291,4 +292,5 @@ POSITIONS = [
            expected=lambda i: np.eye(2)[i]),
 ]
 
-SAMPLES = [*ARITHMETIC, *COMPARISONS, *FUNCTIONS, *REDUCTIONS, *CONTRACTIONS, *MOVERS, *SOURCES, *POSITIONS]
+SAMPLES = [*ARITHMETIC, *COMPARISONS, *FUNCTIONS, *REDUCTIONS, *CONTRACTIONS, *MOVERS, *SOURCES, *POSITIONS,
+           *WINDOWS]
