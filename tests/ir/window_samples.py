@@ -3,7 +3,7 @@
 import numpy as np
 
 from graphc.ir import symbol
-from tests.ir.sampling import sample
+from tests.ir.sampling import distinct, sample
 
 B, T = symbol("B"), symbol("T")
 
@@ -48,7 +48,42 @@ def joined(type_, axes, extents, strides, dilations, bound=None, **more):
             for op in ("spread", "overlap_add")]
 
 
+def convolution(x, w, strides, dilations):
+    """One product after the other."""
+    axes, shape = tuple(range(1, x.ndim - 1)), w.shape[:-2]
+    counts = [len(range(0, x.shape[a] - (k - 1) * d, s)) for a, k, s, d in zip(axes, shape, strides, dilations)]
+    result = np.zeros((x.shape[0], *counts, w.shape[-1]))
+    for p, k, at in places(counts, shape, strides, dilations):
+        result[(slice(None), *p)] += x[(slice(None), *at)] @ w[k]
+    return result
+
+
+def folded(x, w, strides, dilations, **more):
+    return sample("convolution", x, w, strides=strides, dilations=dilations,
+                  expected=lambda x, w: convolution(x, w, strides, dilations), **more)
+
+
+def max_pool(x, shape, strides):
+    n = len(shape)
+    return windows(x, tuple(range(1, 1 + n)), shape, strides, (1,) * n).max(tuple(range(1 + n, 1 + 2 * n)))
+
+
+def pooled(x, shape, strides, **more):
+    return sample("max_pool", x, shape=shape, strides=strides, expected=lambda x: max_pool(x, shape, strides), **more)
+
+
 WINDOWS = [
+    folded("f32[2,7,3]", "f32[3,3,4]", (1,), (1,)),
+    folded("f32[B,T,2]", "f32[2,2,5]", (2,), (1,), sizes={"B": 3, "T": 8}),
+    folded("f32[2,6,5,3]", "f32[3,2,3,4]", (1, 1), (1, 1)),
+    folded("f32[B,8,7,2]", "f32[3,3,2,17]", (2, 3), (1, 1), sizes={"B": 2}),
+    folded("f32[1,9,8,1]", "f32[2,3,1,2]", (1, 2), (3, 2)),
+    folded("f32[2,4,3,5,2]", "f32[2,1,3,2,3]", (1, 2, 1), (1, 1, 2)),
+    folded("f32[2,3,3,4]", "f32[1,1,4,6]", (2, 2), (1, 1)),
+    pooled("f32[2,6,3]", (2,), (2,), domain=distinct()),
+    pooled("f32[B,7,5,3]", (3, 2), (2, 1), domain=distinct(), sizes={"B": 2}),
+    pooled("f32[1,5,4,4,2]", (2, 2, 2), (2, 2, 2), domain=distinct()),
+    pooled("f32[2,T,1]", (3,), (1,), domain=distinct(), sizes={"T": 5}),
     cut("f32[7,2]", (0,), (3,), (1,), (1,)),
     cut("f32[B,9,2]", (1,), (2,), (3,), (2,), sizes={"B": 2}),
     cut("f32[2,T,3]", (1,), (3,), (2,), (1,), sizes={"T": 8}),

@@ -1,0 +1,143 @@
+"""Convolution and max pooling: composites over windows, channels last, without padding of their own.
+
+    convolution  x [N,*S,C], w [*K,C,O] -> [N,*P,O]     sum over k, c of x[n, p * stride + k * dilation, c] w[k, c, o]
+    max_pool     x [N,*S,C] -> [N,*P,C]                 the largest of each window; its first place gets the gradient
+
+Gradients are convolutions and contractions again, so that one kind of kernel serves all three.
+
+What does not live here: padding (`pad`), averages (a sum over `windows`), other layouts (transposes in front).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphc.errors import DTypeError, ShapeError
+from graphc.ir.checks import FLOATS, check_kind
+from graphc.ir.dims import Dim, Shape, size_of
+from graphc.ir.ops_window import WINDOWS, Ints
+from graphc.ir.spec import Kind, define
+from graphc.ir.traced import RuleContext, Traced
+from graphc.ir.types import I64, TensorType
+
+
+def _spatial(rank: int) -> Ints:
+    return tuple(range(1, rank - 1))
+
+
+def _infer_convolution(x: TensorType, w: TensorType, *, strides: Ints, dilations: Ints) -> TensorType:
+    check_kind("convolution", FLOATS, x, w)
+    if x.dtype != w.dtype:
+        raise DTypeError("convolution: operands of different element types", expected=f"{x.dtype} twice",
+                         got=f"{x} and {w}", fix="Cast one of them.")
+    if x.rank < 3 or w.rank != x.rank:
+        raise ShapeError("convolution: operands of unfit ranks", expected="[N,*S,C] and [*K,C,O] of equal rank",
+                         got=f"{x} and {w}")
+    if x.shape[-1] != w.shape[-2]:
+        raise ShapeError("convolution: numbers of channels differ", expected=f"{x.shape[-1]} channels in the kernel",
+                         got=f"{x} and {w}")
+    seen = WINDOWS.infer(x, axes=_spatial(x.rank), shape=w.shape[:-2], strides=strides, dilations=dilations)
+    return x.with_shape((*seen.shape[:x.rank - 1], w.shape[-1]))
+
+
+def _convolution(x: np.ndarray, w: np.ndarray, *, strides: Ints, dilations: Ints) -> np.ndarray:
+    axes = _spatial(x.ndim)
+    seen = WINDOWS.reference(x, axes=axes, shape=w.shape[:-2], strides=strides, dilations=dilations)
+    return np.tensordot(seen, w, axes=w.ndim - 1)
+
+
+def _columns(x: Traced, kernel: Shape, strides: Ints, dilations: Ints) -> Traced:
+    """The windows of x as a matrix: one row for each position, one column for each weight of a filter."""
+    seen = x.windows(axes=_spatial(len(x.shape)), shape=kernel, strides=strides, dilations=dilations)
+    at = len(x.shape) - 1
+    return seen.reshape(shape=(size_of(seen.shape[:at]), size_of(seen.shape[at:])))
+
+
+def _matrix(x: Traced) -> Traced:
+    return x.reshape(shape=(size_of(x.shape[:-1]), x.shape[-1]))
+
+
+def _convolution_body(ctx: RuleContext, x: Traced, w: Traced) -> Traced:
+    columns = _columns(x, w.shape[:-2], ctx.attrs["strides"], ctx.attrs["dilations"])
+    return columns.matmul(_matrix(w)).reshape(shape=ctx.op.result.type.shape)
+
+
+def _convolution_vjp(ctx: RuleContext, g: Traced, x: Traced, w: Traced) -> list[Traced]:
+    strides, dilations = ctx.attrs["strides"], ctx.attrs["dilations"]
+    columns = _columns(x, w.shape[:-2], strides, dilations)
+    to_weights = columns.transpose(perm=(1, 0)).matmul(_matrix(g)).reshape(shape=w.shape)
+    return [_to_input(g, x, w, strides, dilations), to_weights]
+
+
+def _to_input(g: Traced, x: Traced, w: Traced, strides: Ints, dilations: Ints) -> Traced:
+    """The convolution of g, its elements as far apart as the windows were, with the kernel turned round."""
+    rank = len(x.shape)
+    apart = _apart(g, strides)
+    low: list[Dim] = [0] * rank
+    high: list[Dim] = [0] * rank
+    for i, axis in enumerate(_spatial(rank)):
+        reach = (w.shape[i] - 1) * dilations[i]
+        low[axis] = reach
+        high[axis] = x.shape[axis] - apart.shape[axis]  # what no window reached is added to the reach
+    around = apart.pad(low=tuple(low), high=tuple(high), value=0.0)
+    n = rank - 2
+    turned = w.reverse(axes=tuple(range(n))).transpose(perm=(*range(n), n + 1, n))
+    return around.convolution(turned, strides=(1,) * n, dilations=dilations)
+
+
+def _apart(g: Traced, strides: Ints) -> Traced:
+    """stride - 1 zeros between neighbours along the spatial axes."""
+    if all(s == 1 for s in strides):
+        return g
+    axes = _spatial(len(g.shape))
+    alone = g.reshape(shape=(*g.shape[:-1], *(1 for _ in axes), g.shape[-1]))
+    extents = tuple((g.shape[axis] - 1) * s + 1 for axis, s in zip(axes, strides, strict=True))
+    laid = alone.spread(axes=axes, extents=extents, strides=strides, dilations=(1,) * len(axes))
+    return laid.reshape(shape=(g.shape[0], *extents, g.shape[-1]))
+
+
+CONVOLUTION = define("convolution", kind=Kind.COMPOSITE, infer=_infer_convolution, reference=_convolution,
+                     body=_convolution_body, vjp=_convolution_vjp)
+
+
+def _infer_max_pool(x: TensorType, *, shape: Ints, strides: Ints) -> TensorType:
+    check_kind("max_pool", FLOATS, x)
+    if x.rank < 3:
+        raise ShapeError("max_pool: an operand of unfit rank", expected="[N,*S,C]", got=x)
+    seen = WINDOWS.infer(x, axes=_spatial(x.rank), shape=shape, strides=strides, dilations=(1,) * len(shape))
+    return x.with_shape((*seen.shape[:x.rank - 1], x.shape[-1]))
+
+
+def _seen(x: Traced, attrs: dict[str, Any]) -> Traced:
+    return x.windows(axes=_spatial(len(x.shape)), shape=attrs["shape"], strides=attrs["strides"],
+                     dilations=(1,) * len(attrs["shape"]))
+
+
+def _max_pool(x: np.ndarray, *, shape: Ints, strides: Ints) -> np.ndarray:
+    axes = _spatial(x.ndim)
+    seen = WINDOWS.reference(x, axes=axes, shape=shape, strides=strides, dilations=(1,) * len(shape))
+    return seen.max(axis=tuple(axis + len(axes) for axis in axes))
+
+
+def _max_pool_body(ctx: RuleContext, x: Traced) -> Traced:
+    n = len(ctx.attrs["shape"])
+    return _seen(x, ctx.attrs).reduce_max(axes=tuple(range(1 + n, 1 + 2 * n)))
+
+
+def _max_pool_vjp(ctx: RuleContext, g: Traced, x: Traced) -> list[Traced]:
+    axes, n = _spatial(len(x.shape)), len(ctx.attrs["shape"])
+    seen = _seen(x, ctx.attrs)
+    flat = seen.reshape(shape=(*seen.shape[:1 + n], size_of(ctx.attrs["shape"]), x.shape[-1]))
+    others = tuple(i for i in range(len(flat.shape)) if i != 1 + n)
+    first = flat.argmax(axis=1 + n).broadcast(axes=others, shape=flat.shape)
+    number = ctx.emit("iota", axis=1 + n, shape=flat.shape, dtype=I64)
+    chosen = number.equal(first).select(g.broadcast(axes=others, shape=flat.shape), flat.zeros())
+    extents = tuple(x.shape[axis] for axis in axes)
+    return [chosen.reshape(shape=seen.shape).overlap_add(axes=axes, extents=extents, strides=ctx.attrs["strides"],
+                                                         dilations=(1,) * n)]
+
+
+MAX_POOL = define("max_pool", kind=Kind.COMPOSITE, infer=_infer_max_pool, reference=_max_pool, body=_max_pool_body,
+                  vjp=_max_pool_vjp)
