@@ -218,6 +218,6 @@ def _emit_tiles(spec: Contraction, source: KernelSource, tiles: Tiling, pack: tu
         tile = source.tile(spec.dtype, height, tiles.vectors)
         with source.block(f"while r + {height} <= rows:"):
             at = plus(spec.a_at, times("(r0 + r)", a_row), times(k0, a_col))
-            source.line(f"{tile}({spec.a}, {at}, {a_row}, {a_col},")
-            source.line(f"    {b}, depth, {sums.name}, {sums.start} + r * {sums.stride}, {sums.stride}, {k0})")
+            source.line(f"{tile}({spec.a}, {at}, {a_row}, {a_col}, 0,")
+            source.line(f"    {b}, 1, depth, {sums.name}, {sums.start} + r * {sums.stride}, {sums.stride}, {k0})")
             source.line(f"r += {height}")

@@ -2,6 +2,9 @@
 
     out[i, j] (+)= sum over k of a[i * a_row + k * a_col] * b[k * b_row + j]     i < rows, j < vectors * lanes
 
+where k may run in `runs` of `k` steps each that begin a_run apart in a and follow each other in b: the lines of a
+convolution's window.
+
 The accumulators are LLVM vectors carried around one loop over k; a's elements are broadcast, b's rows
 are loaded as vectors. Row pointers are kept for every third row; the two rows behind each are reached
 by scaled addressing, so the loop needs few general registers. Every element is summed in order of k
@@ -29,7 +32,7 @@ UNROLLED = 2  # steps of k in one round of the loop
 
 @cache
 def microkernel(dtype: str, rows: int, vectors: int) -> Any:
-    """tile(a, a_at, a_row, a_col, b, b_at, b_row, k, out, out_at, out_row, add) for "f32" or "f64".
+    """tile(a, a_at, a_row, a_col, a_run, b, b_at, b_row, runs, k, out, out_at, out_row, add) for "f32" or "f64".
 
     The *_at arguments are offsets in elements; add != 0 starts from what `out` holds.
     """
@@ -37,8 +40,9 @@ def microkernel(dtype: str, rows: int, vectors: int) -> Any:
     lanes = host().vector_bytes // (4 if dtype == "f32" else 8)
 
     @intrinsic
-    def tile(typingctx, a, a_at, a_row, a_col, b, b_at, b_row, k, out, out_at, out_row, add):
-        plain = [types.unliteral(t) for t in (a, a_at, a_row, a_col, b, b_at, b_row, k, out, out_at, out_row, add)]
+    def tile(typingctx, a, a_at, a_row, a_col, a_run, b, b_at, b_row, runs, k, out, out_at, out_row, add):
+        given = (a, a_at, a_row, a_col, a_run, b, b_at, b_row, runs, k, out, out_at, out_row, add)
+        plain = [types.unliteral(t) for t in given]
         words = [t if isinstance(t, types.CPointer) else types.int64 for t in plain]
 
         def generate(context, builder, signature, arguments):
@@ -114,17 +118,17 @@ class _Tile:
         self.rows, self.vectors = rows, vectors
         self.vector = ir.VectorType(scalar, lanes)
 
-    def emit(self, a: Any, a_at: Any, a_row: Any, a_col: Any, b: Any, b_at: Any, b_row: Any, k: Any, out: Any,
-             out_at: Any, out_row: Any, add: Any) -> None:
+    def emit(self, a: Any, a_at: Any, a_row: Any, a_col: Any, a_run: Any, b: Any, b_at: Any, b_row: Any, runs: Any,
+             k: Any, out: Any, out_at: Any, out_row: Any, add: Any) -> None:
         builder = self.b
         a_start = builder.gep(a, [a_at])
         bases = [builder.gep(a_start, [builder.mul(a_row, ir.Constant(INT, i))]) for i in range(0, self.rows, GROUP)]
         steps = [ir.Constant(INT, 0), a_row, builder.mul(a_row, ir.Constant(INT, 2))]
         b_start = builder.gep(b, [b_at])
         out_start = builder.gep(out, [out_at])
-        initial = self._initial(out_start, out_row, add)
-        sums = self._loop(bases, steps, a_col, b_start, b_row, k, initial)
-        for (i, j), value in sums.items():
+        first = _Walk(ir.Constant(INT, 0), b_start, bases, self._initial(out_start, out_row, add))
+        last = self._runs(first, steps, a_col, a_run, b_row, runs, k)
+        for (i, j), value in last.sums.items():
             self._store(value, self._out(out_start, out_row, i, j))
 
     def _out(self, out: Any, out_row: Any, i: int, j: int) -> Any:
@@ -148,39 +152,51 @@ class _Tile:
             sums[key] = phi
         return sums
 
-    def _loop(self, bases: list[Any], steps: list[Any], a_col: Any, b: Any, b_row: Any, k: Any,
-              initial: dict[tuple[int, int], Any]) -> dict[tuple[int, int], Any]:
-        state = _Walk(ir.Constant(INT, 0), b, bases, initial)
+    def _runs(self, first: _Walk, steps: list[Any], a_col: Any, a_run: Any, b_row: Any, runs: Any, k: Any) -> _Walk:
+        """The runs one after the other, each in rounds of several steps and the rest one by one."""
+        now, end = self._open(first, lambda count: self.b.icmp_signed("<", count, runs))
+        state = _Walk(ir.Constant(INT, 0), now.b, now.rows, now.sums)
         for unrolled in (UNROLLED, 1):
             state = self._rounds(state, unrolled, steps, a_col, b_row, k)
-        return state.sums
+        rows = [self.b.gep(p, [a_run]) for p in now.rows]
+        self._close(now, _Walk(self.b.add(now.count, ir.Constant(INT, 1)), state.b, rows, state.sums), end)
+        return now
 
     def _rounds(self, first: _Walk, unrolled: int, steps: list[Any], a_col: Any, b_row: Any, k: Any) -> _Walk:
         """As many rounds of `unrolled` steps each as fit: few additions of integers compete with the multiply-adds."""
-        builder, before = self.b, self.b.block
+        builder = self.b
         last = builder.sub(k, ir.Constant(INT, unrolled))
-        head = builder.append_basic_block("tile.k")
-        body = builder.append_basic_block("tile.step")
-        end = builder.append_basic_block("tile.end")
-        builder.branch(head)
-        builder.position_at_end(head)
-        now = _Walk(builder.phi(INT), builder.phi(first.b.type), [builder.phi(p.type) for p in first.rows],
-                    {key: builder.phi(self.vector) for key in first.sums})
-        builder.cbranch(builder.icmp_signed("<=", now.count, last), body, end)
-        builder.position_at_end(body)
+        now, end = self._open(first, lambda count: builder.icmp_signed("<=", count, last))
         sums = now.sums
         for step in range(unrolled):
             ahead = [builder.mul(stride, ir.Constant(INT, step)) for stride in (a_col, b_row)]
             sums = self._step(now, sums, ahead, steps)
         ahead = [builder.mul(stride, ir.Constant(INT, unrolled)) for stride in (a_col, b_row)]
-        following = _Walk(builder.add(now.count, ir.Constant(INT, unrolled)), builder.gep(now.b, [ahead[1]]),
-                          [builder.gep(p, [ahead[0]]) for p in now.rows], sums)
-        for phi, start, value in zip(now.values(), first.values(), following.values(), strict=True):
-            phi.add_incoming(start, before)
-            phi.add_incoming(value, builder.block)
-        builder.branch(head)
-        builder.position_at_end(end)
+        rows = [builder.gep(p, [ahead[0]]) for p in now.rows]
+        count = builder.add(now.count, ir.Constant(INT, unrolled))
+        self._close(now, _Walk(count, builder.gep(now.b, [ahead[1]]), rows, sums), end)
         return now
+
+    def _open(self, first: _Walk, more: Any) -> tuple[_Walk, Any]:
+        """Begin a loop that goes on while more(count); what a round starts from, and the block behind the loop."""
+        builder, before = self.b, self.b.block
+        head, body, end = (builder.append_basic_block(f"tile.{name}") for name in ("head", "body", "end"))
+        builder.branch(head)
+        builder.position_at_end(head)
+        now = _Walk(builder.phi(INT), builder.phi(first.b.type), [builder.phi(p.type) for p in first.rows],
+                    {key: builder.phi(self.vector) for key in first.sums})
+        builder.cbranch(more(now.count), body, end)
+        for phi, start in zip(now.values(), first.values(), strict=True):
+            phi.add_incoming(start, before)
+        builder.position_at_end(body)
+        return now, end
+
+    def _close(self, now: _Walk, following: _Walk, end: Any) -> None:
+        """End a round of the loop that `now` belongs to, and go on behind the loop."""
+        for phi, value in zip(now.values(), following.values(), strict=True):
+            phi.add_incoming(value, self.b.block)
+        self.b.branch(now.count.parent)
+        self.b.position_at_end(end)
 
     def _step(self, now: _Walk, sums: dict[tuple[int, int], Any], ahead: list[Any],
               steps: list[Any]) -> dict[tuple[int, int], Any]:
