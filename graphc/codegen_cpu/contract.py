@@ -1,4 +1,4 @@
-"""Blocking around the micro-kernel: panels of columns, chunks of rows, blocks of k, and the epilogue.
+"""Blocking around the micro-kernel: panels of columns, lines and chunks of rows, blocks of k, and the epilogue.
 
 For a [M,20] @ [20,64] product with bias and relu behind it the body of the kernel is
 
@@ -18,44 +18,46 @@ For a [M,20] @ [20,64] product with bias and relu behind it the body of the kern
                     acc = s_f32[z_f32 + r * 64 + c]
                     ...
 
-b is packed into contiguous panels, zeros behind its last column, where its columns do not lie side by
-side or the panels do not divide it. A long sum is cut into blocks of DEPTH. Each output element is made
-by one thread, in order of k: results do not depend on the number of threads.
+The rows of a may have several digits (images, lines and pixels of a convolution): lines, over which the last digit
+runs, are then shared between threads, and each has its own loop of chunks. So may its columns (lines and pixels of a
+window): a tile sums over runs. A long sum is cut into blocks of about DEPTH. Each output element is made by one
+thread, in order of k: results do not depend on the number of threads.
 
-What does not live here: the tile (microkernel.py), what the epilogue computes (contractions.py).
+What does not live here: the tile (microkernel.py), packing (packing.py), what the epilogue computes (contractions.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from graphc.codegen_cpu.machine import Machine
-from graphc.codegen_cpu.positions import plus, times
+from graphc.codegen_cpu.operands import Operand
+from graphc.codegen_cpu.packing import Packed, Panels, emit_pack, packs
+from graphc.codegen_cpu.positions import linear, plus, times
 from graphc.codegen_cpu.source import KernelSource
-from graphc.ir.dims import Dim
+from graphc.ir.dims import Dim, size_of
 from graphc.ir.types import DType
+from graphc.ir.views import Axis, Digit
 
 SUMS = 3072  # sums kept before the epilogue runs, in elements: they stay in L1
-DEPTH = 1024  # rows of b in one block
-WIDE = 256  # from this many columns on, b is packed so that its rows do not lie pages apart
+MOST_SUMS = 1 << 15  # the same where k is cut into blocks: all rows of a panel take part in one block before the next
+DEPTH = 1024  # steps of k in one block
+RESIDENT = 1 << 20  # bytes of a panel of b that is packed as a whole
 HEIGHTS = {(32, 1): (12, 4, 1), (32, 2): (12, 4, 1), (32, 3): (8, 3, 1), (32, 4): (6, 2, 1),
            (16, 1): (12, 4, 1), (16, 2): (6, 2, 1)}  # (registers, vectors): tile heights, tallest first
 
 
 @dataclass(frozen=True)
 class Contraction:
-    """c[m,n] = a[m,k] b[k,n]; a and b name pointers, the *_at their offsets, strides count elements."""
+    """c[m,n] = a[m,k] b[k,n]; strides count elements."""
 
     m: Dim
     n: Dim
     k: Dim
-    a: str
-    b: str
-    a_at: str
-    b_at: str
-    a_strides: tuple[Dim, Dim]
-    b_strides: tuple[Dim, Dim]
+    a: Operand
+    b: Operand
     dtype: DType
 
 
@@ -68,16 +70,42 @@ class Tiling:
     width: int
 
 
-def tiling(spec: Contraction, machine: Machine) -> Tiling:
+@dataclass(frozen=True)
+class Blocks:
+    """How k is cut: `outer` digits of a's columns are looped over, then `run` in blocks of `runs`, and `inner` whole
+    (or, with one run, in blocks of `depth`)."""
+
+    outer: Axis
+    run: Digit
+    inner: Digit
+    runs: int
+    depth: int
+
+    @property
+    def single(self) -> bool:
+        """Whether all of k is one block."""
+        return not self.outer and _fits(self.run.extent, self.runs) and _fits(self.inner.extent, self.depth)
+
+
+def _fits(extent: Dim, limit: int) -> bool:
+    return isinstance(extent, int) and extent <= limit
+
+
+def tiling(n: Dim, dtype: DType, machine: Machine) -> Tiling:
     """Tiles that fill the registers with accumulators and pad the fewest columns, wide ones preferred."""
-    lanes = machine.vector_bytes // spec.dtype.itemsize
+    lanes = machine.vector_bytes // dtype.itemsize
     choices = [vectors for registers, vectors in HEIGHTS if registers == machine.registers]
-    if isinstance(spec.n, int):
-        n = spec.n
-        vectors = min(choices, key=lambda v: (-(-n // (v * lanes)) * v, -v))
-    else:
-        vectors = 2
+    vectors = min(choices, key=lambda v: (-(-n // (v * lanes)) * v, -v)) if isinstance(n, int) else 2
     return Tiling(HEIGHTS[machine.registers, vectors], vectors, vectors * lanes)
+
+
+def blocks_of(columns: Axis) -> Blocks:
+    """Whole runs where they are short, else one run in blocks."""
+    inner = columns[-1] if columns else Digit(1, 0)
+    if len(columns) > 1 and _fits(inner.extent, DEPTH):
+        assert isinstance(inner.extent, int)
+        return Blocks(columns[:-2], columns[-2], inner, max(1, DEPTH // max(inner.extent, 1)), DEPTH)
+    return Blocks(columns[:-1], Digit(1, 0), inner, 1, DEPTH)
 
 
 @dataclass(frozen=True)
@@ -96,128 +124,160 @@ def emit_contraction(spec: Contraction, machine: Machine, source: KernelSource, 
     epilogue=None stores the sums as they are in `out` (pointer and offset), row-major. split=False leaves
     the whole product to the calling thread.
     """
-    tiles = tiling(spec, machine)
-    chunk = max(1, SUMS // tiles.width // tiles.rows[0]) * tiles.rows[0]
-    if epilogue is None and isinstance(spec.n, int) and spec.n % tiles.width == 0:
-        sums = Sums(out[0], plus(out[1], f"r0 * {spec.n}", "j0"), spec.n)
-    else:
-        sums = Sums(*source.scratch(spec.dtype, chunk * tiles.width), tiles.width)
-    pack = source.scratch(spec.dtype, _depth(spec) * tiles.width) if _packs(spec, tiles) else None
-    n = source.size(spec.n)
-    panels = str(-(-spec.n // tiles.width)) if isinstance(spec.n, int) \
-        else f"(({n} + {tiles.width - 1}) // {tiles.width})"
-    width = _width(spec, tiles, n)
-    _shares(source, panels, source.size(spec.m), tiles.rows[1], split)
-    with source.block("for panel in range(p_lo, p_hi):"):
-        source.line(f"j0 = panel * {tiles.width}")
-        if pack is not None and not _blocked(spec):
-            source.line(f"depth = {source.size(spec.k)}")
-            _emit_pack(spec, source, tiles, pack, width, "0")
-        with source.block(f"for r0 in range(r_lo, r_hi, {chunk}):"):
-            source.line(f"rows = min({chunk}, r_hi - r0)")
-            _emit_sums(spec, source, tiles, pack, sums, width)
-            if sums.name != out[0]:
-                _emit_epilogue(source, sums, width, epilogue or _store_in(source, out, n))
+    _Emitter(spec, machine, source, epilogue, out).emit(split)
 
 
-def _emit_epilogue(source: KernelSource, sums: Sums, width: str, epilogue: Callable[[str, str, str], None]) -> None:
-    with source.block("for r in range(rows):"), source.block(f"for c in range({width}):"):
-        source.line(f"acc = {sums.name}[{sums.start} + r * {sums.stride} + c]")
-        epilogue("(r0 + r)", "(j0 + c)", "acc")
+class _Emitter:
+    def __init__(self, spec: Contraction, machine: Machine, source: KernelSource,
+                 epilogue: Callable[[str, str, str], None] | None, out: tuple[str, str]):
+        self.spec, self.source, self.epilogue, self.out = spec, source, epilogue, out
+        self.tiles = tiling(spec.n, spec.dtype, machine)
+        self.blocks = blocks_of(spec.a.columns)
+        self.lines, self.row = spec.a.rows[:-1], spec.a.rows[-1] if spec.a.rows else Digit(1, 0)
+        self.n = source.size(spec.n)
+        self.width = self._width()
+        self.chunk = self._chunk()
+        self.panels = Panels(spec.b, spec.dtype, self.tiles.width, self.tiles.vectors, self.width)
+        self.pack = self._packed()
 
+    def emit(self, split: bool) -> None:
+        spec, source = self.spec, self.source
+        direct = self.epilogue is None and isinstance(spec.n, int) and spec.n % self.tiles.width == 0
+        first = times("q", source.size(self.row.extent)) if self.lines else "0"
+        if direct:
+            at = plus(self.out[1], times(f"({plus(first, 'r0')})" if self.lines else "r0", str(spec.n)), "j0")
+            sums = Sums(self.out[0], at, spec.n)
+        else:
+            sums = Sums(*source.scratch(spec.dtype, self.chunk * self.tiles.width), self.tiles.width)
+        self._shares(split)
+        with source.block("for panel in range(p_lo, p_hi):"):
+            source.line(f"j0 = panel * {self.tiles.width}")
+            if self.pack is not None and self.pack.resident:
+                emit_pack(self.panels, source, self.pack, "0", source.size(spec.k))
+            if self.lines:
+                with source.block("for q in range(q_lo, q_hi):"):
+                    source.line(f"a_line = {linear('q', self.lines, source.size)}")
+                    self._chunks(sums, plus(spec.a.at, "a_line"), "0", source.size(self.row.extent), f"{first} + ",
+                                 direct)
+            else:
+                self._chunks(sums, spec.a.at, "r_lo", "r_hi", "", direct)
 
-def _store_in(source: KernelSource, out: tuple[str, str], n: str) -> Callable[[str, str, str], None]:
-    return lambda row, column, total: source.line(f"{out[0]}[{plus(out[1], times(row, n), column)}] = {total}")
+    # ---- loops over rows
 
+    def _shares(self, split: bool) -> None:
+        """This thread's part: panels where there are enough of them, else rows, or lines where there are any."""
+        source, spec = self.source, self.spec
+        panels = str(-(-spec.n // self.tiles.width)) if isinstance(spec.n, int) \
+            else f"(({self.n} + {self.tiles.width - 1}) // {self.tiles.width})"
+        name = "q" if self.lines else "r"
+        count = source.size(size_of(d.extent for d in self.lines) if self.lines else spec.m)
+        source.line(f"p_lo, p_hi, {name}_lo, {name}_hi = 0, {panels}, 0, {count}")
+        if not split:
+            return
+        grain = 1 if self.lines else self.tiles.rows[1]
+        with source.block(f"if {panels} >= threads:" if not self.lines else f"if {panels} >= threads * 4:"):
+            source.line(f"p_lo = {panels} * thread // threads")
+            source.line(f"p_hi = {panels} * (thread + 1) // threads")
+        with source.block("else:"):
+            if grain == 1:
+                source.line(f"{name}_lo = {count} * thread // threads")
+                source.line(f"{name}_hi = {count} * (thread + 1) // threads")
+                return
+            source.line(f"blocks = ({count} + {grain - 1}) // {grain}")
+            source.line(f"{name}_lo = min({count}, blocks * thread // threads * {grain})")
+            source.line(f"{name}_hi = min({count}, blocks * (thread + 1) // threads * {grain})")
 
-def _emit_sums(spec: Contraction, source: KernelSource, tiles: Tiling, pack: tuple[str, str] | None,
-               sums: Sums, width: str) -> None:
-    """One chunk of rows: over all of k at once, or block by block."""
-    if not _blocked(spec):
-        source.line(f"depth = {source.size(spec.k)}")
-        _emit_tiles(spec, source, tiles, pack, sums, "0")
-        return
-    with source.block(f"for k0 in range(0, max({source.size(spec.k)}, 1), {DEPTH}):"):
-        source.line(f"depth = min({DEPTH}, {source.size(spec.k)} - k0)")
-        if pack is not None:
-            _emit_pack(spec, source, tiles, pack, width, "k0")
-        _emit_tiles(spec, source, tiles, pack, sums, "k0")
+    def _chunk(self) -> int:
+        """Rows whose sums are kept: a multiple of the tallest tile, or all rows where they are known and not many."""
+        tallest, extent = self.tiles.rows[0], self.row.extent
+        most = SUMS if self.blocks.single else MOST_SUMS
+        if isinstance(extent, int) and extent * self.tiles.width <= most:
+            return max(extent, 1)
+        return max(1, (most if not self.blocks.single else SUMS) // self.tiles.width // tallest) * tallest
 
+    def _chunks(self, sums: Sums, a_at: str, low: str, high: str, before: str, direct: bool) -> None:
+        source = self.source
+        with source.block(f"for r0 in range({low}, {high}, {self.chunk}):"):
+            source.line(f"rows = min({self.chunk}, {high} - r0)")
+            self._emit_sums(sums, a_at)
+            if not direct:
+                self._emit_epilogue(sums, before)
 
-def _blocked(spec: Contraction) -> bool:
-    return not isinstance(spec.k, int) or spec.k > DEPTH
+    def _emit_epilogue(self, sums: Sums, before: str) -> None:
+        source = self.source
+        with source.block("for r in range(rows):"), source.block(f"for c in range({self.width}):"):
+            source.line(f"acc = {sums.name}[{sums.start} + r * {sums.stride} + c]")
+            row, column = f"({before}r0 + r)", "(j0 + c)"
+            if self.epilogue is not None:
+                self.epilogue(row, column, "acc")
+            else:
+                source.line(f"{self.out[0]}[{plus(self.out[1], times(row, self.n), column)}] = acc")
 
+    # ---- loops over k
 
-def _depth(spec: Contraction) -> int:
-    return spec.k if isinstance(spec.k, int) and spec.k <= DEPTH else DEPTH
+    def _emit_sums(self, sums: Sums, a_at: str) -> None:
+        """One chunk of rows: over all of k at once, or block by block."""
+        source, blocks = self.source, self.blocks
+        inner, runs = source.size(blocks.inner.extent), source.size(blocks.run.extent)
+        if blocks.single:
+            self._emit_tiles(sums, a_at, "0", runs, inner)
+            return
+        outer = source.size(size_of(d.extent for d in blocks.outer))
+        k_at, a_k = [], [a_at]
+        with source.block(f"for kq in range({outer}):") if blocks.outer else nullcontext():
+            if blocks.outer:
+                a_k.append("a_kq")
+                source.line(f"a_kq = {linear('kq', blocks.outer, source.size)}")
+                k_at.append(times("kq", f"({times(runs, inner)})" if runs != "1" else inner))
+            if not _fits(blocks.run.extent, blocks.runs):
+                step, whole, digit = blocks.runs, runs, blocks.run
+            else:
+                step, whole, digit = blocks.depth, inner, blocks.inner
+            with source.block(f"for k0 in range(0, max({whole}, 1), {step}):"):
+                source.line(f"left = min({step}, {whole} - k0)")
+                a_k.append(times("k0", source.size(digit.stride)))
+                k_at.append(times("k0", inner) if digit is blocks.run else "k0")
+                source.line(f"k_at = {plus(*k_at)}")
+                counts = ("left", inner) if digit is blocks.run else (runs, "left")
+                if self.pack is not None and not self.pack.resident:
+                    emit_pack(self.panels, source, self.pack, "k_at", times(*counts) if counts[0] != "1" else counts[1])
+                self._emit_tiles(sums, plus(*a_k), "k_at", *counts)
 
+    def _emit_tiles(self, sums: Sums, a_at: str, k_at: str, runs: str, depth: str) -> None:
+        spec, source = self.spec, self.source
+        row, col, run = (source.size(d.stride) for d in (self.row, self.blocks.inner, self.blocks.run))
+        if self.pack is not None:
+            start = plus(self.pack.start, times(k_at, str(self.tiles.width))) if self.pack.resident else self.pack.start
+            b = f"{self.pack.name}, {start}, {self.tiles.width}"
+        else:
+            b_row = source.size(spec.b.rows[0].stride) if spec.b.rows else "0"
+            b = f"{spec.b.name}, {plus(spec.b.at, times(k_at, b_row), 'j0')}, {b_row}"
+        source.line("r = 0")
+        for height in self.tiles.rows:
+            tile = source.tile(spec.dtype, height, self.tiles.vectors)
+            with source.block(f"while r + {height} <= rows:"):
+                source.line(f"{tile}({spec.a.name}, {plus(a_at, times('(r0 + r)', row))}, {row}, {col}, {run},")
+                source.line(f"    {b}, {runs}, {depth}, {sums.name}, {sums.start} + r * {sums.stride}, {sums.stride}, "
+                            f"{k_at})")
+                source.line(f"r += {height}")
 
-def _width(spec: Contraction, tiles: Tiling, n: str) -> str:
-    """Columns of a panel that exist, as text."""
-    if isinstance(spec.n, int) and spec.n % tiles.width == 0:
-        return str(tiles.width)
-    if isinstance(spec.n, int) and spec.n < tiles.width:
-        return str(spec.n)
-    return f"min({tiles.width}, {n} - j0)"
+    # ---- panels of b
 
+    def _width(self) -> str:
+        """Columns of a panel that exist, as text."""
+        n, width = self.spec.n, self.tiles.width
+        if isinstance(n, int) and n % width == 0:
+            return str(width)
+        if isinstance(n, int) and n < width:
+            return str(n)
+        return f"min({width}, {self.n} - j0)"
 
-def _packs(spec: Contraction, tiles: Tiling) -> bool:
-    whole = isinstance(spec.n, int) and spec.n % tiles.width == 0
-    return spec.b_strides[1] != 1 or not whole or (isinstance(spec.n, int) and spec.n >= WIDE)
-
-
-def _shares(source: KernelSource, panels: str, rows: str, grain: int, split: bool) -> None:
-    source.line(f"p_lo, p_hi, r_lo, r_hi = 0, {panels}, 0, {rows}")
-    if not split:
-        return
-    with source.block(f"if {panels} >= threads:"):
-        source.line(f"p_lo = {panels} * thread // threads")
-        source.line(f"p_hi = {panels} * (thread + 1) // threads")
-    with source.block("else:"):
-        source.line(f"blocks = ({rows} + {grain - 1}) // {grain}")
-        source.line(f"r_lo = min({rows}, blocks * thread // threads * {grain})")
-        source.line(f"r_hi = min({rows}, blocks * (thread + 1) // threads * {grain})")
-
-
-def _emit_pack(spec: Contraction, source: KernelSource, tiles: Tiling, pack: tuple[str, str], width: str,
-               k0: str) -> None:
-    name, start = pack
-    row, column = (source.size(s) for s in spec.b_strides)
-    base = plus(spec.b_at, times(k0, row), times("j0", column))
-    if spec.b_strides[0] == 1 and width == str(tiles.width):
-        lanes = tiles.width // tiles.vectors
-        turn = source.vector_function("transposed", spec.dtype)
-        source.line("k = 0")
-        with source.block(f"while k + {lanes} <= depth:"):
-            with source.block(f"for c in range(0, {tiles.width}, {lanes}):"):
-                source.line(f"{turn}({spec.b}, {plus(base, times('c', column), 'k')}, {column}, "
-                            f"{name}, {start} + k * {tiles.width} + c, {tiles.width})")
-            source.line(f"k += {lanes}")
-        head = "for k in range(k, depth):"
-    else:
-        head = "for k in range(depth):"
-    with source.block(head):
-        with source.block(f"for c in range({width}):"):
-            source.line(f"{name}[{start} + k * {tiles.width} + c] = "
-                        f"{spec.b}[{plus(base, times('k', row), times('c', column))}]")
-        if width != str(tiles.width):
-            with source.block(f"for c in range({width}, {tiles.width}):"):
-                source.line(f"{name}[{start} + k * {tiles.width} + c] = {source.constant(0, spec.dtype)}")
-
-
-def _emit_tiles(spec: Contraction, source: KernelSource, tiles: Tiling, pack: tuple[str, str] | None,
-                sums: Sums, k0: str) -> None:
-    a_row, a_col = (source.size(s) for s in spec.a_strides)
-    b_row = source.size(spec.b_strides[0])
-    if pack is not None:
-        b = f"{pack[0]}, {pack[1]}, {tiles.width}"
-    else:
-        b = f"{spec.b}, {plus(spec.b_at, times(k0, b_row), 'j0')}, {b_row}"
-    source.line("r = 0")
-    for height in tiles.rows:
-        tile = source.tile(spec.dtype, height, tiles.vectors)
-        with source.block(f"while r + {height} <= rows:"):
-            at = plus(spec.a_at, times("(r0 + r)", a_row), times(k0, a_col))
-            source.line(f"{tile}({spec.a}, {at}, {a_row}, {a_col}, 0,")
-            source.line(f"    {b}, 1, depth, {sums.name}, {sums.start} + r * {sums.stride}, {sums.stride}, {k0})")
-            source.line(f"r += {height}")
+    def _packed(self) -> Packed | None:
+        if not packs(self.panels, self.spec.n):
+            return None
+        k, width = self.spec.k, self.tiles.width
+        resident = isinstance(k, int) and k * width * self.spec.dtype.itemsize <= RESIDENT
+        blocks = self.blocks
+        inner = blocks.inner.extent if blocks.run.extent != 1 and isinstance(blocks.inner.extent, int) else blocks.depth
+        depth = k if resident and isinstance(k, int) else blocks.runs * inner
+        return Packed(*self.source.scratch(self.spec.dtype, depth * width), resident)

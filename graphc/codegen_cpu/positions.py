@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from graphc.ir.dims import Dim, Shape, size_of
 from graphc.ir.graph import Op
+from graphc.ir.views import Axis
 
 Size = Callable[[Dim], str]
 
@@ -27,6 +28,19 @@ def times(index: str, stride: str) -> str:
     if "0" in (index, stride):
         return "0"
     return index if stride == "1" else f"{index} * {stride}"
+
+
+def linear(index: str, axis: Axis, size: Size) -> str:
+    """The offset of an index along an axis of several digits: each digit's part times its stride."""
+    terms: list[str] = []
+    rest: Dim = 1
+    for i, digit in reversed(list(enumerate(axis))):
+        part = index if rest == 1 else f"{index} // {size(rest)}"
+        if i:
+            part = f"{part} % {size(digit.extent)}"
+        terms.insert(0, times(f"({part})" if " " in part else part, size(digit.stride)))
+        rest = rest * digit.extent
+    return plus(*terms)
 
 
 @dataclass(frozen=True)

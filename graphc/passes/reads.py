@@ -5,14 +5,15 @@ What does not live here: the choice of groups (fuse.py).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from graphc.ir.dims import Shape
 from graphc.ir.graph import Graph, Op, Value
 from graphc.ir.spec import Kind
+from graphc.ir.views import passes_through, view_of
 
 MOVERS = (Kind.INDEX, Kind.SOURCE, Kind.GATHER)
-STRIDED = ("transpose", "reshape")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +38,34 @@ def stored_movers(graph: Graph) -> set[Op]:
     stored = {producers[v] for v in graph.outputs if v in producers and is_mover(producers[v])}
     for op in graph.ops:
         if op.spec.kind is Kind.CONTRACT:
-            stored.update(p for v in op.operands if (p := _first_unstrided(v, producers)) is not None)
+            stored.update(_unreadable(op, producers))
         elif op.spec.kind in (Kind.SCATTER, Kind.LOOP):
             stored.update(producers[v] for v in op.operands if v in producers and is_mover(producers[v]))
     return {op for op in stored if op.name != "constant"}
 
 
-def _first_unstrided(value: Value, producers: dict[Value, Op]) -> Op | None:
-    """The mover in front of a contraction's operand that is no mere change of strides, if any.
+def _unreadable(op: Op, producers: dict[Value, Op]) -> Iterator[Op]:
+    """Movers in front of a contraction that must be stored: no view of a stored value, or one it cannot walk.
 
-    Read outwards from the contraction: transposes may stand before reshapes in the data's order
-    only as far as the result still has one stride per axis; reshape directly on stored data is free.
+    A contraction walks rows and columns of several digits, but batches and the second operand's columns of one.
     """
-    reshaped = False
+    for side, value in enumerate(op.operands):
+        view, blocked = view_of(value, producers, lambda op: False)
+        if blocked is not None:
+            yield blocked
+        single = view.axes[:-2] if side == 0 else (*view.axes[:-2], view.axes[-1])
+        producer = producers.get(value)
+        if producer is not None and is_mover(producer) and any(len(axis) > 1 for axis in single):
+            yield producer
+        first = _first_of_other_kind(value, producers)
+        if first is not None:
+            yield first
+
+
+def _first_of_other_kind(value: Value, producers: dict[Value, Op]) -> Op | None:
+    """The first mover on the way to the data that no view passes through, if any."""
     while (op := producers.get(value)) is not None and is_mover(op):
-        if op.name == "reshape":
-            reshaped = True
-        elif op.name != "transpose" or reshaped:
+        if not passes_through(op):
             return op
         value = op.operands[0]
     return None
