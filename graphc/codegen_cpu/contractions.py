@@ -39,7 +39,7 @@ def emit_contract(kernel: Kernel, source: KernelSource) -> Emitted:
         expressions.give(kernel.anchor.result, lambda at: total)  # type: ignore[union-attr]
         outer = ((batch, "q"),) if batch else ()
         at = At((*outer, ((m,), row), ((n,), column)))
-        expressions.store_all(kernel.outputs, at)
+        expressions.store_all(kernel.outputs, at)  # values of other shapes have the same elements in the same order
 
     plain = kernel.outputs == (kernel.anchor.result,)
     out = (source.pointer(kernel.anchor.result), f"q * {source.size(m * n)}" if batch else "0") if plain else ("", "0")

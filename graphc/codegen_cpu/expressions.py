@@ -63,10 +63,11 @@ class Expressions:
 
     def store_all(self, values: Sequence[Value], at: At) -> None:
         """Store several values. All are computed first: one may be written over what another reads."""
-        for value in values:
-            self.value(value, at)
-        for value in values:
-            self.store(value, at)
+        places = [at.fitted(value.type.shape, self.source.size) for value in values]
+        for value, place in zip(values, places, strict=True):
+            self.value(value, place)
+        for value, place in zip(values, places, strict=True):
+            self.store(value, place)
 
     def _compute(self, value: Value, at: At) -> str:
         if value in self._given:
@@ -114,7 +115,10 @@ class Expressions:
         (key,) = op.operands
         k0, k1 = (self.value(key, single((2,), [word])) for word in ("0", "1"))
         call = self.source.use("vmath", op.name)
-        return self._assign(f"{call}({k0}, {k1}, {self.flat(at)})", op.name)
+        text = f"{call}({k0}, {k1}, {self.flat(at)})"
+        if op.result.type.dtype.name == "f64":
+            text = self.source.cast(text, op.result.type.dtype)
+        return self._assign(text, op.name)
 
     def gather(self, op: Op, at: At) -> str:
         """A load at a computed position; an index out of range is reported and replaced by 0."""

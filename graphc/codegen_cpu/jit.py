@@ -17,7 +17,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba.core import codegen, compiler, compiler_machinery, cpu, errors, typed_passes, types, untyped_passes
+from numba.core import codegen, compiler, compiler_machinery, errors, typed_passes, types, untyped_passes
 from numba.core import ir as numba_ir
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
@@ -31,8 +31,10 @@ ENTRY_TYPE = ir.FunctionType(ir.VoidType(), [WORD.as_pointer(), WORD, WORD])
 _MATH = ["exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "pow", "sqrt", "sin", "cos", "tan", "tanh", "erf",
          "fmod", "floor", "ceil", "rint", "trunc", "round", "nearbyint", "fma", "fmax", "fmin", "ldexp", "frexp"]
 C_LIBRARY = frozenset(["memcpy", "memmove", "memset", "memcmp", "bzero", *_MATH, *(f"{name}f" for name in _MATH)])
-_FLAGS = {"error_model": "numpy", "fastmath": cpu.FastMathOptions({"contract"}), "noalias": True, "no_compile": True,
-          "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+# No fast-math, not even "contract": LLVM would fuse multiply and add in one copy of a loop (vector body, tail) and not
+# in another, and a result would depend on where its element falls. Where a fused one is meant, vmath and the tile say so.
+_FLAGS = {"error_model": "numpy", "noalias": True, "no_compile": True, "no_cpython_wrapper": True,
+          "no_cfunc_wrapper": True}
 
 
 def compile_source(source: str, symbol: str, filename: str = "<kernel>") -> bytes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from graphc.ir.dims import Dim, Shape, size_of
+from graphc.ir.dims import Dim, Shape, size_of, split_axes
 from graphc.ir.graph import Op
 from graphc.ir.views import Axis
 
@@ -60,6 +60,13 @@ class At:
                 else f"{text} * {size(extent)} + {index}"
         return text or "0"
 
+    def fitted(self, shape: Shape, size: Size) -> At:
+        """The same element of a tensor of another shape; blocks are kept where they cover whole axes."""
+        groups = split_axes(shape, [size_of(block) for block, _ in self.blocks])
+        if groups is None:
+            return whole(shape, self.flat(size))
+        return At(tuple((group, index) for group, (_, index) in zip(groups, self.blocks, strict=True) if group))
+
     def axes(self, size: Size) -> list[str]:
         """One index per axis; blocks of several axes are divided."""
         texts: list[str] = []
@@ -105,7 +112,7 @@ def _axis_by_axis(op: Op, at: At, size: Size) -> At:
 
 
 def through_reshape(op: Op, at: At, size: Size) -> At:
-    return whole(op.operands[0].type.shape, at.flat(size))
+    return at.fitted(op.operands[0].type.shape, size)
 
 
 def through_transpose(op: Op, at: At, size: Size) -> At:

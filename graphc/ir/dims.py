@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd, prod
 from operator import index
@@ -155,6 +155,27 @@ def bind_shape(shape: Shape, sizes: Mapping[str, Dim]) -> Shape:
 def size_of(shape: Iterable[Dim]) -> Dim:
     """Number of elements: the product of the dimensions."""
     return prod(shape, start=1)
+
+
+def split_axes(shape: Shape, sizes: Sequence[Dim]) -> list[Shape] | None:
+    """`shape` cut into groups of neighbouring axes that hold `sizes` elements each; None where it cannot be.
+
+    Axes of size 1 go to the group before them.
+    """
+    groups: list[Shape] = []
+    start = 0
+    for size in sizes:
+        end, held = start, 1
+        while end < len(shape) and held != size:
+            held = held * shape[end]  # type: ignore[assignment]
+            end += 1
+        if held != size:
+            return None
+        while end < len(shape) and shape[end] == 1:
+            end += 1
+        groups.append(shape[start:end])
+        start = end
+    return groups if start == len(shape) else None
 
 
 def exact_div(dividend: Dim, divisor: Dim) -> Dim | None:

@@ -12,7 +12,8 @@ from graphc.errors import ShapeError
 from graphc.ir.dims import Dim, bind
 from graphc.ir.graph import Graph, Op, Value
 
-NEED_SOME = ("reduce_max", "reduce_min", "argmax", "argmin")  # folds without a result where there is nothing
+# Folds without a result where there is nothing.
+NEED_SOME = ("reduce_max", "reduce_min", "argmax", "argmin", "softmax", "log_softmax", "logsumexp")
 
 
 def check_sizes(graph: Graph, sizes: Mapping[str, int]) -> None:
@@ -53,10 +54,17 @@ def _conditions(op: Op) -> Iterator[tuple[Dim, int, str]]:
         for axis, (low, high) in enumerate(zip(op.attr("low"), op.attr("high"), strict=True)):
             yield low, 0, f"a margin {low} of axis {axis}"
             yield high, 0, f"a margin {high} of axis {axis}"
-    if op.name == "windows":
-        first, shape = op.attr("axes")[0], op.attr("shape")
-        for i, (size, dilation) in enumerate(zip(shape, op.attr("dilations"), strict=True)):
-            yield op.operands[0].type.shape[first + i], (size - 1) * dilation + 1, f"a size of axis {first + i}"
+    if op.name in ("windows", "convolution", "max_pool"):
+        yield from _windows_fit(op)
     if op.name in NEED_SOME:
-        for axis in op.attr("axes") if op.name.startswith("reduce") else (op.attr("axis"),):
+        for axis in op.kwargs["axes"] if "axes" in op.kwargs else (op.attr("axis"),):
             yield op.operands[0].type.shape[axis], 1, f"a size of axis {axis}"
+
+
+def _windows_fit(op: Op) -> Iterator[tuple[Dim, int, str]]:
+    x, attrs = op.operands[0].type, op.kwargs
+    shape = op.operands[1].type.shape[:-2] if op.name == "convolution" else attrs["shape"]
+    first = attrs["axes"][0] if op.name == "windows" else 1
+    for i, (size, dilation) in enumerate(zip(shape, attrs.get("dilations", (1,) * len(shape)), strict=True)):
+        if isinstance(size, int):
+            yield x.shape[first + i], (size - 1) * dilation + 1, f"a size of axis {first + i}"

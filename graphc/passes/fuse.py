@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from graphc.ir.dims import Shape, size_of, split_axes
 from graphc.ir.graph import Graph, Op, Value
 from graphc.ir.kernel import Decision, Nest
 from graphc.ir.spec import Kind
@@ -114,7 +115,8 @@ class _Fusion:
 
     def _nest_obstacle(self, first: Group, second: Group, nest: Nest) -> str | None:
         for group in (first, second):
-            if group.anchor is None and group.nest.domain not in (nest.domain, nest.folded):
+            if group.anchor is None and group.nest.domain not in (nest.domain, nest.folded) \
+                    and not _same_order(group.nest.domain, nest, first.contracts or second.contracts):
                 return f"loops over {_shape(group.nest.domain)} and {_shape(nest.domain)} differ"
         return None
 
@@ -124,17 +126,20 @@ class _Fusion:
             for read in self.reads[part]:
                 if read.value not in made:
                     continue
-                reason = self._way_obstacle(read, part, nest)
+                reason = self._way_obstacle(read, part, nest, first.contracts or second.contracts)
                 if reason:
                     return reason
         return None
 
-    def _way_obstacle(self, read: Read, op: Op, nest: Nest) -> str | None:
+    def _way_obstacle(self, read: Read, op: Op, nest: Nest, contracts: bool) -> str | None:
         producer = self.producers[read.value]
         shape = read.value.type.shape
         wanted = op.operands[0].type.shape if op.spec.kind is Kind.REDUCE else op.results[0].type.shape
         if op in self.stored:
             return f"{op.name} moves elements between loop positions"
+        if read.path and all(step.name == "reshape" for step in read.path) and _same_order(shape, nest, contracts) \
+                and _same_order(wanted, nest, contracts):
+            return None
         if not read.path:
             return None if shape == wanted else f"loops over {_shape(shape)} and {_shape(wanted)} differ"
         if nest.reduce and shape == nest.folded and wanted == nest.domain \
@@ -192,6 +197,11 @@ def nest_of(op: Op) -> Nest:
         first, last = (axes[0], axes[-1] + 1) if axes else (len(operand), len(operand))
         return Nest(operand[:first], operand[first:last], operand[last:])
     return Nest(shape)
+
+
+def _same_order(shape: Shape, nest: Nest, contracts: bool) -> bool:
+    """Whether a contraction's rows and columns are groups of the axes of `shape`: one loop nest serves both."""
+    return contracts and split_axes(shape, [size_of(nest.domain[:-1]), nest.domain[-1]]) is not None
 
 
 def _is_anchor(op: Op) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphc.ir.evaluate import evaluate
 from graphc.ir.graph import Graph
+from graphc.ir.sizes import check_sizes
 from graphc.runtime.signature import Signature
 
 
@@ -32,9 +33,7 @@ class ReferenceExecutable:
         self._returned = [i for i in range(len(graph.outputs)) if i not in self._updates]
 
     def __call__(self, *given: Any) -> list[np.ndarray]:
-        arrays = self.signature.arrays(given)
-        self.signature.sizes([a.shape for a in arrays])
-        return self._run(arrays)
+        return self._run(self.signature.arrays(given))
 
     def run_steps(self, given: Sequence[Any], steps: int, stepped: Sequence[bool],
                   rows: np.ndarray | None = None) -> list[np.ndarray]:
@@ -45,11 +44,11 @@ class ReferenceExecutable:
         for step in range(steps):
             batch = [a if not s else a[step * n:(step + 1) * n] if rows is None else a[rows[step * n:(step + 1) * n]]
                      for a, n, s in zip(arrays, counts, stepped, strict=True)]
-            self.signature.sizes([a.shape for a in batch])
             results.append(self._run(batch))
         return [np.stack(column) for column in zip(*results, strict=True)]
 
     def _run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        check_sizes(self.graph, self.signature.sizes([a.shape for a in arrays]))
         feed: list[np.ndarray] = [np.empty(0)] * len(self.graph.inputs)
         for i, array in zip(self._explicit, arrays, strict=True):
             feed[i] = array
