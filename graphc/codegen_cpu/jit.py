@@ -32,7 +32,8 @@ _MATH = ["exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "pow", "sqrt",
          "fmod", "floor", "ceil", "rint", "trunc", "round", "nearbyint", "fma", "fmax", "fmin", "ldexp", "frexp"]
 C_LIBRARY = frozenset(["memcpy", "memmove", "memset", "memcmp", "bzero", *_MATH, *(f"{name}f" for name in _MATH)])
 # No fast-math, not even "contract": LLVM would fuse multiply and add in one copy of a loop (vector body, tail) and not
-# in another, and a result would depend on where its element falls. Where a fused one is meant, vmath and the tile say so.
+# in another, and a result would depend on where its element falls. Where a fused one is meant, vmath and the tile say
+# so.
 _FLAGS = {"error_model": "numpy", "noalias": True, "no_compile": True, "no_cpython_wrapper": True,
           "no_cfunc_wrapper": True}
 
