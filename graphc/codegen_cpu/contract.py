@@ -28,8 +28,8 @@ What does not live here: the tile (microkernel.py), packing (packing.py), what t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from graphc.codegen_cpu.machine import Machine
@@ -42,7 +42,7 @@ from graphc.ir.types import DType
 from graphc.ir.views import Axis, Digit
 
 SUMS = 3072  # sums kept before the epilogue runs, in elements: they stay in L1
-MOST_SUMS = 1 << 15  # the same where k is cut into blocks: all rows of a panel take part in one block before the next
+MOST_SUMS = 1 << 16  # the same where k is cut into blocks: all rows of a panel take part in one block before the next
 DEPTH = 1024  # steps of k in one block
 RESIDENT = 1 << 20  # bytes of a panel of b that is packed as a whole
 HEIGHTS = {(32, 1): (12, 4, 1), (32, 2): (12, 4, 1), (32, 3): (8, 3, 1), (32, 4): (6, 2, 1),
@@ -134,80 +134,126 @@ class _Emitter:
         self.tiles = tiling(spec.n, spec.dtype, machine)
         self.blocks = blocks_of(spec.a.columns)
         self.lines, self.row = spec.a.rows[:-1], spec.a.rows[-1] if spec.a.rows else Digit(1, 0)
+        self.line_count = source.size(size_of(d.extent for d in self.lines))
         self.n = source.size(spec.n)
         self.width = self._width()
-        self.chunk = self._chunk()
         self.panels = Panels(spec.b, spec.dtype, self.tiles.width, self.tiles.vectors, self.width)
         self.pack = self._packed()
+        self.inside = bool(self.lines) and not self.blocks.single and _fits(spec.m, MOST_SUMS // self.tiles.width)
+        self.heights, self.taller = self._heights()
+        self.chunk = self._chunk()
 
     def emit(self, split: bool) -> None:
         spec, source = self.spec, self.source
-        direct = self.epilogue is None and isinstance(spec.n, int) and spec.n % self.tiles.width == 0
-        first = times("q", source.size(self.row.extent)) if self.lines else "0"
-        if direct:
-            at = plus(self.out[1], times(f"({plus(first, 'r0')})" if self.lines else "r0", str(spec.n)), "j0")
-            sums = Sums(self.out[0], at, spec.n)
-        else:
-            sums = Sums(*source.scratch(spec.dtype, self.chunk * self.tiles.width), self.tiles.width)
+        direct = self.epilogue is None and not self.inside and isinstance(spec.n, int) \
+            and spec.n % self.tiles.width == 0
+        sums = self._direct() if direct else Sums(*source.scratch(spec.dtype, self._room() * self.tiles.width),
+                                                  self.tiles.width)
         self._shares(split)
         with source.block("for panel in range(p_lo, p_hi):"):
             source.line(f"j0 = panel * {self.tiles.width}")
             if self.pack is not None and self.pack.resident:
                 emit_pack(self.panels, source, self.pack, "0", source.size(spec.k))
-            if self.lines:
-                with source.block("for q in range(q_lo, q_hi):"):
-                    source.line(f"a_line = {linear('q', self.lines, source.size)}")
-                    self._chunks(sums, plus(spec.a.at, "a_line"), "0", source.size(self.row.extent), f"{first} + ",
-                                 direct)
+            if self.inside:
+                self._lines_inside(sums)
+            elif self.lines:
+                with self._line_loop("q_lo", "q_hi"):
+                    self._chunks(sums, plus(spec.a.at, "a_line"), "0", source.size(self.row.extent), direct)
             else:
-                self._chunks(sums, spec.a.at, "r_lo", "r_hi", "", direct)
+                self._chunks(sums, spec.a.at, "r_lo", "r_hi", direct)
 
     # ---- loops over rows
 
     def _shares(self, split: bool) -> None:
-        """This thread's part: panels where there are enough of them, else rows, or lines where there are any."""
-        source, spec = self.source, self.spec
-        panels = str(-(-spec.n // self.tiles.width)) if isinstance(spec.n, int) \
+        """This thread's part: panels where there are enough of them, else lines, or rows of each line."""
+        source = self.source
+        panels = str(-(-self.spec.n // self.tiles.width)) if isinstance(self.spec.n, int) \
             else f"(({self.n} + {self.tiles.width - 1}) // {self.tiles.width})"
-        name = "q" if self.lines else "r"
-        count = source.size(size_of(d.extent for d in self.lines) if self.lines else spec.m)
+        by_line = bool(self.lines) and not self.inside
+        name, count = ("q", self.line_count) if by_line else ("r", source.size(self.row.extent))
         source.line(f"p_lo, p_hi, {name}_lo, {name}_hi = 0, {panels}, 0, {count}")
         if not split:
             return
-        grain = 1 if self.lines else self.tiles.rows[1]
-        with source.block(f"if {panels} >= threads:" if not self.lines else f"if {panels} >= threads * 4:"):
+        with source.block(f"if {panels} >= {'threads * 4' if by_line else 'threads'}:"):
             source.line(f"p_lo = {panels} * thread // threads")
             source.line(f"p_hi = {panels} * (thread + 1) // threads")
         with source.block("else:"):
-            if grain == 1:
-                source.line(f"{name}_lo = {count} * thread // threads")
-                source.line(f"{name}_hi = {count} * (thread + 1) // threads")
+            if by_line:
+                source.line(f"q_lo = {count} * thread // threads")
+                source.line(f"q_hi = {count} * (thread + 1) // threads")
                 return
+            grain = self.tiles.rows[1]
             source.line(f"blocks = ({count} + {grain - 1}) // {grain}")
-            source.line(f"{name}_lo = min({count}, blocks * thread // threads * {grain})")
-            source.line(f"{name}_hi = min({count}, blocks * (thread + 1) // threads * {grain})")
+            source.line(f"r_lo = min({count}, blocks * thread // threads * {grain})")
+            source.line(f"r_hi = min({count}, blocks * (thread + 1) // threads * {grain})")
 
     def _chunk(self) -> int:
-        """Rows whose sums are kept: a multiple of the tallest tile, or all rows where they are known and not many."""
-        tallest, extent = self.tiles.rows[0], self.row.extent
-        most = SUMS if self.blocks.single else MOST_SUMS
+        """Rows of one line whose sums are kept at a time: a multiple of the tallest tile, or the whole line."""
+        extent, most = self.row.extent, SUMS if self.blocks.single else MOST_SUMS
         if isinstance(extent, int) and extent * self.tiles.width <= most:
             return max(extent, 1)
-        return max(1, (most if not self.blocks.single else SUMS) // self.tiles.width // tallest) * tallest
+        return max(1, most // self.tiles.width // self.heights[0]) * self.heights[0]
 
-    def _chunks(self, sums: Sums, a_at: str, low: str, high: str, before: str, direct: bool) -> None:
+    def _heights(self) -> tuple[tuple[int, ...], int]:
+        """Tile heights, and how many rows the first takes at most (0: as many as there are).
+
+        Lines of a known length are cut into tiles of two heights, which leave no small rest.
+        """
+        tallest, extent = self.tiles.rows[0], self.row.extent
+        if not self.lines or self.inside or not isinstance(extent, int) or not 1 <= extent * self.tiles.width <= SUMS:
+            return self.tiles.rows, 0
+        each, more = divmod(extent, -(-extent // tallest))
+        return ((each + 1, each), more * (each + 1)) if more else ((each,), 0)
+
+    def _room(self) -> int:
+        """Rows of sums that are kept at a time."""
+        return self.spec.m if self.inside and isinstance(self.spec.m, int) else self.chunk
+
+    def _direct(self) -> Sums:
+        """Sums that are the result as it lies in memory."""
+        row = f"({plus(self._first(), 'r0')})" if self.lines else "r0"
+        return Sums(self.out[0], plus(self.out[1], times(row, str(self.spec.n)), "j0"), self.spec.n)
+
+    def _first(self) -> str:
+        """The number of the first row of line q."""
+        return times("q", self.source.size(self.row.extent)) if self.lines else "0"
+
+    @contextmanager
+    def _line_loop(self, low: str, high: str) -> Iterator[None]:
+        with self.source.block(f"for q in range({low}, {high}):"):
+            self.source.line(f"a_line = {linear('q', self.lines, self.source.size)}")
+            yield
+
+    def _lines_inside(self, sums: Sums) -> None:
+        """All rows take part in one block of k before the next: what the block reads stays in the cache."""
+        source, spec, line = self.source, self.spec, self._first()
+        here = Sums(sums.name, plus(sums.start, times(f"({plus(line, 'r_lo')})", str(sums.stride))), sums.stride)
+
+        def tiles(a_k: str, k_at: str, runs: str, depth: str) -> None:
+            with self._line_loop("0", self.line_count):
+                source.line("rows = r_hi - r_lo")
+                source.line("r0 = r_lo")
+                self._emit_tiles(here, plus(spec.a.at, "a_line", a_k), k_at, runs, depth)
+
+        self._over_k(tiles)
+        with self._line_loop("0", self.line_count):
+            source.line("rows = r_hi - r_lo")
+            source.line("r0 = r_lo")
+            self._emit_epilogue(here)
+
+    def _chunks(self, sums: Sums, a_at: str, low: str, high: str, direct: bool) -> None:
         source = self.source
         with source.block(f"for r0 in range({low}, {high}, {self.chunk}):"):
             source.line(f"rows = min({self.chunk}, {high} - r0)")
-            self._emit_sums(sums, a_at)
+            self._over_k(lambda a_k, k_at, runs, depth: self._emit_tiles(sums, plus(a_at, a_k), k_at, runs, depth))
             if not direct:
-                self._emit_epilogue(sums, before)
+                self._emit_epilogue(sums)
 
-    def _emit_epilogue(self, sums: Sums, before: str) -> None:
+    def _emit_epilogue(self, sums: Sums) -> None:
         source = self.source
         with source.block("for r in range(rows):"), source.block(f"for c in range({self.width}):"):
             source.line(f"acc = {sums.name}[{sums.start} + r * {sums.stride} + c]")
-            row, column = f"({before}r0 + r)", "(j0 + c)"
+            row, column = f"({plus(self._first(), 'r0', 'r')})", "(j0 + c)"
             if self.epilogue is not None:
                 self.epilogue(row, column, "acc")
             else:
@@ -215,33 +261,29 @@ class _Emitter:
 
     # ---- loops over k
 
-    def _emit_sums(self, sums: Sums, a_at: str) -> None:
-        """One chunk of rows: over all of k at once, or block by block."""
+    def _over_k(self, tiles: Callable[[str, str, str, str], None]) -> None:
+        """Call tiles(offset in a, number of the first k, runs, steps in each) for all of k, or block by block."""
         source, blocks = self.source, self.blocks
         inner, runs = source.size(blocks.inner.extent), source.size(blocks.run.extent)
         if blocks.single:
-            self._emit_tiles(sums, a_at, "0", runs, inner)
+            tiles("0", "0", runs, inner)
             return
+        a_k, k_at = ["0"], ["0"]
+        by_run = not _fits(blocks.run.extent, blocks.runs)
+        step, whole, digit = (blocks.runs, runs, blocks.run) if by_run else (blocks.depth, inner, blocks.inner)
         outer = source.size(size_of(d.extent for d in blocks.outer))
-        k_at, a_k = [], [a_at]
         with source.block(f"for kq in range({outer}):") if blocks.outer else nullcontext():
             if blocks.outer:
-                a_k.append("a_kq")
                 source.line(f"a_kq = {linear('kq', blocks.outer, source.size)}")
-                k_at.append(times("kq", f"({times(runs, inner)})" if runs != "1" else inner))
-            if not _fits(blocks.run.extent, blocks.runs):
-                step, whole, digit = blocks.runs, runs, blocks.run
-            else:
-                step, whole, digit = blocks.depth, inner, blocks.inner
+                a_k.append("a_kq")
+                k_at.append(times("kq", times(inner, runs) if " " not in inner else f"({times(inner, runs)})"))
             with source.block(f"for k0 in range(0, max({whole}, 1), {step}):"):
                 source.line(f"left = min({step}, {whole} - k0)")
-                a_k.append(times("k0", source.size(digit.stride)))
-                k_at.append(times("k0", inner) if digit is blocks.run else "k0")
-                source.line(f"k_at = {plus(*k_at)}")
-                counts = ("left", inner) if digit is blocks.run else (runs, "left")
+                source.line(f"k_at = {plus(*k_at, times('k0', inner) if by_run else 'k0')}")
+                counts = ("left", inner) if by_run else (runs, "left")
                 if self.pack is not None and not self.pack.resident:
-                    emit_pack(self.panels, source, self.pack, "k_at", times(*counts) if counts[0] != "1" else counts[1])
-                self._emit_tiles(sums, plus(*a_k), "k_at", *counts)
+                    emit_pack(self.panels, source, self.pack, "k_at", times(counts[1], counts[0]))
+                tiles(plus(*a_k, times("k0", source.size(digit.stride))), "k_at", *counts)
 
     def _emit_tiles(self, sums: Sums, a_at: str, k_at: str, runs: str, depth: str) -> None:
         spec, source = self.spec, self.source
@@ -253,9 +295,10 @@ class _Emitter:
             b_row = source.size(spec.b.rows[0].stride) if spec.b.rows else "0"
             b = f"{spec.b.name}, {plus(spec.b.at, times(k_at, b_row), 'j0')}, {b_row}"
         source.line("r = 0")
-        for height in self.tiles.rows:
+        for height in self.heights:
             tile = source.tile(spec.dtype, height, self.tiles.vectors)
-            with source.block(f"while r + {height} <= rows:"):
+            bounded = self.taller and height == self.heights[0]
+            with source.block(f"while r < {self.taller}:" if bounded else f"while r + {height} <= rows:"):
                 source.line(f"{tile}({spec.a.name}, {plus(a_at, times('(r0 + r)', row))}, {row}, {col}, {run},")
                 source.line(f"    {b}, {runs}, {depth}, {sums.name}, {sums.start} + r * {sums.stride}, {sums.stride}, "
                             f"{k_at})")
