@@ -28,6 +28,6 @@ def operand_of(view: View, batch: Shape, source: KernelSource) -> Operand:
     texts = At(((batch, "q"),)).axes(source.size) if batch else []
     steps = [times(f"({text})" if " " in text else text, source.size(axis[0].stride))
              for text, axis in zip(texts, view.axes[:-2], strict=True) if axis]
-    at = plus(*steps, source.size(view.offset))
+    at = plus(*steps, source.size(view.offset, runtime=view.offset != 0))  # every step of a time loop has its own
     rows, columns = view.axes[-2:]
     return Operand(source.pointer(view.value), f"({at})" if " " in at else at, rows, columns)

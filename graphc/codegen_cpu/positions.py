@@ -15,7 +15,7 @@ from graphc.ir.dims import Dim, Shape, size_of, split_axes
 from graphc.ir.graph import Op
 from graphc.ir.views import Axis
 
-Size = Callable[[Dim], str]
+Size = Callable[..., str]
 
 
 def plus(*terms: str) -> str:
@@ -125,7 +125,7 @@ def through_slice(op: Op, at: At, size: Size) -> At:
     texts = []
     for text, start, stride in zip(at.axes(size), op.attr("starts"), op.attr("strides"), strict=True):
         text = text if stride == 1 else f"({text}) * {stride}"
-        texts.append(text if start == 0 else f"{size(start)} + {text}")
+        texts.append(text if start == 0 else f"{size(start, runtime=True)} + {text}")
     return single(op.operands[0].type.shape, texts)
 
 

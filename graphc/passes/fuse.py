@@ -60,6 +60,7 @@ class _Fusion:
         self.groups: dict[int, Group] = {}
         self.reads: dict[Op, list[Read]] = {}
         self.decisions: list[Decision] = []
+        self.newest = -1
 
     def run(self) -> Groups:
         for index, op in enumerate(op for op in self.graph.ops if not is_mover(op) or op in self.stored):
@@ -79,6 +80,7 @@ class _Fusion:
                 producer = self.group_of[self.producers[value]]
                 group.above |= producer.above | 1 << producer.index
         self.group_of[op] = self.groups[index] = group
+        self.newest = index
 
     def _consider(self, producer: Op, op: Op) -> None:
         first, second = self.group_of[producer], self.group_of[op]
@@ -157,9 +159,9 @@ class _Fusion:
 
     def _cycle_obstacle(self, first: Group, second: Group) -> str | None:
         for low, high in ((first, second), (second, first)):
-            between = high.above & ~(1 << low.index)
-            for index, group in self.groups.items():
-                if between >> index & 1 and group is not low and group.above >> low.index & 1:
+            for value in high.reads:  # a way from low to high that leaves low enters high from one of its producers
+                group = self.group_of[self.producers[value]] if value in self.producers else high
+                if group is not high and group is not low and group.above >> low.index & 1:
                     return f"{group.ops[0].name} must run between them"
         return None
 
@@ -169,11 +171,13 @@ class _Fusion:
         first.reads |= second.reads
         if first.anchor is None and second.anchor is not None:
             first.anchor, first.nest = second.anchor, second.nest
-        gone, kept = 1 << second.index, 1 << first.index
+        gone, kept, before = 1 << second.index, 1 << first.index, first.above
         first.above = (first.above | second.above) & ~(gone | kept)
         del self.groups[second.index]
         for op in second.ops:
             self.group_of[op] = first
+        if first.above == before and second.index == self.newest:
+            return  # nobody stands below the newest group yet, and those below the other know all that is above it
         for group in self.groups.values():
             if group.above & gone:
                 group.above = group.above & ~gone | kept

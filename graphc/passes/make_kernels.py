@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 
-from graphc.ir.graph import Graph, Op, Value
+from graphc.ir.graph import Graph, Value
 from graphc.ir.kernel import Kernel, KernelGraph, KernelKind
 from graphc.ir.spec import Kind
 from graphc.passes.fuse import Group, Groups
@@ -20,12 +20,14 @@ _IN_PLACE = (KernelKind.CONTRACT, KernelKind.LOOP)
 
 def make_kernels(graph: Graph, groups: Groups) -> KernelGraph:
     """One kernel per group, ordered so that whoever reads an old state runs before it is overwritten."""
-    pieces = {group.index: _piece(graph, group, groups) for group in groups.groups}
+    whole = _Whole(graph, groups)
+    pieces = {group.index: _piece(whole, group, groups) for group in groups.groups}
     above = {group.index: group.above for group in groups.groups}
     in_place = _donate(graph, groups, pieces, above)
     kernels = []
+    by_index = {group.index: group for group in groups.groups}
     for position, index in enumerate(_order(above)):
-        group = next(g for g in groups.groups if g.index == index)
+        group = by_index[index]
         piece, kind = pieces[index], _kind(group)
         aliases = tuple((piece.outputs.index(new), piece.inputs.index(old))
                         for new, old in in_place.items() if new in piece.outputs)
@@ -33,9 +35,26 @@ def make_kernels(graph: Graph, groups: Groups) -> KernelGraph:
     return KernelGraph(graph, tuple(kernels), groups.decisions)
 
 
-def _piece(graph: Graph, group: Group, groups: Groups) -> Graph:
+class _Whole:
+    """What all pieces ask of the graph, worked out once."""
+
+    def __init__(self, graph: Graph, groups: Groups):
+        self.graph, self.producers = graph, graph.producers()
+        self.position = {op: i for i, op in enumerate(graph.ops)}
+        self.outputs = set(graph.outputs)
+        self.readers: dict[Value, set[int]] = {}
+        for group in groups.groups:
+            for value in group.reads:
+                self.readers.setdefault(value, set()).add(group.index)
+
+    def read_outside(self, value: Value, group: Group) -> bool:
+        """Whether another group reads the value, directly or through movers, or it is an output."""
+        return value in self.outputs or bool(self.readers.get(value, set()) - {group.index})
+
+
+def _piece(whole: _Whole, group: Group, groups: Groups) -> Graph:
     """The group as a graph: its own ops, and the movers it reads through. Constants lie in memory like inputs."""
-    producers = graph.producers()
+    producers = whole.producers
     own = set(group.ops)
     wanted, pending = set(own), [v for op in group.ops for v in op.operands]
     inputs: dict[Value, None] = {}
@@ -49,20 +68,10 @@ def _piece(graph: Graph, group: Group, groups: Groups) -> Graph:
         else:
             wanted.add(op)
             pending.extend(op.operands)
-    ops = tuple(op for op in graph.ops if op in wanted)
+    ops = tuple(sorted(wanted, key=whole.position.__getitem__))
     reads = dict.fromkeys(v for op in ops for v in op.operands if v in inputs)
-    outside = _read_outside(graph, own, groups)
-    outputs = tuple(r for op in ops if op in own for r in op.results if r in outside)
-    return Graph(graph.name, tuple(reads), ops, outputs)
-
-
-def _read_outside(graph: Graph, own: set[Op], groups: Groups) -> set[Value]:
-    """Values that another group reads, directly or through movers; a dead mover reads nothing."""
-    read = set(graph.outputs)
-    for op in reversed(graph.ops):
-        if op not in own and (not is_mover(op) or op in groups.stored or op.results[0] in read):
-            read.update(op.operands)
-    return read
+    outputs = tuple(r for op in ops if op in own for r in op.results if whole.read_outside(r, group))
+    return Graph(whole.graph.name, tuple(reads), ops, outputs)
 
 
 def _donate(graph: Graph, groups: Groups, pieces: dict[int, Graph], above: dict[int, int]) -> dict[Value, Value]:

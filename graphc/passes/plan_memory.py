@@ -6,6 +6,8 @@ NOMINAL, else a new one. Correct for every size, since a slot grows to its large
 
 from __future__ import annotations
 
+from functools import cache
+
 from graphc.ir.dims import Dim, bind, symbols
 from graphc.ir.graph import Value
 from graphc.ir.kernel import KernelGraph
@@ -20,27 +22,32 @@ def plan_memory(kernels: KernelGraph) -> MemoryPlan:
     last_use = {v: i for i, kernel in enumerate(kernels.kernels) for v in kernel.inputs}
     kept = set(graph.outputs)
     slots: list[list[Dim]] = []
+    held: list[int] = []
     free: list[int] = []
     place: dict[Value, int] = {}
     for i, kernel in enumerate(kernels.kernels):
         in_place = {output for output, _ in kernel.aliases}
         for position, value in enumerate(kernel.outputs):
             if position not in in_place:
-                place[value] = _take(value.type.nbytes, slots, free)
+                place[value] = _take(value.type.nbytes, slots, held, free)
         done = [v for v in (*kernel.inputs, *kernel.outputs)
                 if last_use.get(v, -1) <= i and v in place and v not in kept]
         free.extend(place[v] for v in dict.fromkeys(done))
     return MemoryPlan(kernels, tuple(map(tuple, slots)), place)
 
 
-def _take(size: Dim, slots: list[list[Dim]], free: list[int]) -> int:
+def _take(size: Dim, slots: list[list[Dim]], held: list[int], free: list[int]) -> int:
+    """A slot for `size` bytes; held[s] is the nominal size of slot s."""
     wanted = _nominal(size)
-    best = min(free, key=lambda s: (abs(max(map(_nominal, slots[s])) - wanted), s), default=None)
-    if best is not None and _worth_sharing(max(map(_nominal, slots[best])), wanted):
+    best = min(free, key=lambda s: (abs(held[s] - wanted), s), default=None)
+    if best is not None and _worth_sharing(held[best], wanted):
         free.remove(best)
-        slots[best].append(size)
+        if size not in slots[best]:
+            slots[best].append(size)
+        held[best] = max(held[best], wanted)
         return best
     slots.append([size])
+    held.append(wanted)
     return len(slots) - 1
 
 
@@ -49,6 +56,7 @@ def _worth_sharing(held: int, wanted: int) -> bool:
     return wanted <= held <= 4 * wanted or held < wanted <= 2 * held or max(held, wanted) <= 4096
 
 
+@cache
 def _nominal(size: Dim) -> int:
     bound = bind(size, dict.fromkeys(symbols(size), NOMINAL))
     assert isinstance(bound, int)

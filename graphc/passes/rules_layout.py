@@ -125,3 +125,25 @@ def broadcast_without_unit_axes(op: Op, b: Rewriter) -> Value | None:
         return None
     axes = op.attr("axes")
     return b.emit("broadcast", x, axes=tuple(axes[i] for i in kept), shape=op.attr("shape"))
+
+
+@rule("slice")
+def merge_slices(op: Op, b: Rewriter) -> Value | None:
+    """A slice of a slice is one.
+
+    graph before(%x: f32[9]) {
+      %a = slice(%x){limits=(8,), starts=(2,), strides=(1,)}
+      %b = slice(%a){limits=(3,), starts=(1,), strides=(1,)}
+      return %b
+    }
+    graph after(%x: f32[9]) {
+      %b = slice(%x){limits=(5,), starts=(3,), strides=(1,)}
+      return %b
+    }
+    """
+    inner = b.made_by(op.operands[0], "slice")
+    if inner is None or {*inner.attr("strides"), *op.attr("strides")} != {1}:
+        return None
+    starts, limits = (tuple(x + y for x, y in zip(inner.attr("starts"), op.attr(name), strict=True))
+                      for name in ("starts", "limits"))
+    return b.emit("slice", inner.operands[0], starts=starts, limits=limits, strides=op.attr("strides"))

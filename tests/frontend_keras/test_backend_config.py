@@ -110,7 +110,7 @@ def test_origins_nest_and_end():
 
 
 @pytest.mark.parametrize("name", ["conv1d", "conv2d", "conv3d", "conv2d_transpose", "separable_conv2d", "pool2d",
-                                  "pool3d", "rnn", "map_fn", "foldl", "foldr", "local_conv1d", "ctc_batch_cost"])
+                                  "pool3d", "map_fn", "foldl", "foldr", "local_conv1d", "ctc_batch_cost"])
 def test_what_is_missing_says_so(name):
     with pytest.raises(NotImplementedError, match=rf"K\.{name} is not built yet"):
         getattr(K, name)(1, 2, strides=3)

@@ -35,6 +35,12 @@ model.compile(optimizer='sgd', loss='mse', metrics=['accuracy'])
 X = data = np.random.random((50, 5))
 y = np.random.random((50, 3))
 """
+TWEETS = """
+import numpy as np
+data_a, data_b = np.random.random((2, 48, 140, 256))
+labels = np.random.randint(2, size=(48, 1))
+"""
+RECURRENT = "from keras.layers import Input, LSTM"
 
 # name: snippets and pieces in order; a piece is code of this test
 RUNS = {
@@ -52,6 +58,8 @@ RUNS = {
     "P17": [FUNCTIONAL_DATA, "p17", "assert model.count_params() == 55050"],
     "P18": [FUNCTIONAL_DATA, "p17", "p18", "assert tuple(y.shape) == (None, 10)",
             "p = Model(x, y).predict(data)", "assert abs(p - model.predict(data)).max() == 0"],
+    "P22": [TWEETS, "p22", "assert model.count_params() == 82305 and len(model.get_weights()) == 5"],
+    "P23": [RECURRENT, "p23", "assert hash(encoded_a) == hash(lstm.output)"],
     "P32": ["p02", "before = model.get_config()", "p32", "assert model.get_config() == before"],
     "P35": [TRAINABLE, "import warnings; warnings.simplefilter('ignore')", "p35",
             "assert intermediate_output.shape == (50, 7)"],
@@ -81,3 +89,12 @@ def test_p4_is_an_error_of_the_tutorial(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "multiple values for argument 'units'" in done.stdout
     assert "input_dim=784" in done.stdout
+
+
+def test_p24_shows_an_error_and_the_way_round_it(tmp_path):
+    before, after = (HERE / "p24.py").read_text().split("lstm.output\n")
+    done = run([RECURRENT, before, "try:\n    lstm.output\nexcept AssertionError as error:\n    print(error)",
+                "assert not hasattr(lstm, 'output')", after], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert ('Layer lstm_1 has multiple inbound nodes, hence the notion of "layer output" is ill-defined. '
+            "Use `get_output_at(node_index)` instead.") in done.stdout

@@ -19,7 +19,7 @@ from graphc.frontend_keras.backend.gradients import gradients, stop_gradient
 from graphc.frontend_keras.backend.later import (
     NotBuiltError, conv1d, conv2d, conv2d_transpose, conv3d, conv3d_transpose, ctc_batch_cost, ctc_decode,
     ctc_label_dense_to_sparse, depthwise_conv2d, foldl, foldr, get_session, local_conv1d, local_conv2d,
-    manual_variable_initialization, map_fn, pool2d, pool3d, rnn, separable_conv1d, separable_conv2d, set_session)
+    manual_variable_initialization, map_fn, pool2d, pool3d, separable_conv1d, separable_conv2d, set_session)
 from graphc.frontend_keras.backend.leaves import Placeholder
 from graphc.frontend_keras.backend.losses import (
     binary_crossentropy, categorical_crossentropy, in_top_k, l2_normalize, sparse_categorical_crossentropy)
@@ -30,6 +30,7 @@ from graphc.frontend_keras.backend.phase import (
 from graphc.frontend_keras.backend.random import (
     dropout, random_binomial, random_normal, random_normal_variable, random_uniform, random_uniform_variable,
     truncated_normal)
+from graphc.frontend_keras.backend.recurrence import rnn
 from graphc.frontend_keras.backend.reductions import (
     all, any, argmax, argmin, cumprod, cumsum, logsumexp, max, mean, min, prod, std, sum, var)
 from graphc.frontend_keras.backend.session import (

@@ -48,6 +48,7 @@ def _own_objects(model: Any) -> dict[str, Any]:
             found.update(_own_objects(layer))
         elif type(layer).__name__ == "Lambda":
             found[layer.name] = layer.function
-        if type(layer) not in layer_classes().values():
-            found[type(layer).__name__] = type(layer)
+        for part in (layer, *getattr(layer, "_cells", ())):
+            if type(part) not in layer_classes().values():
+                found[type(part).__name__] = type(part)
     return found

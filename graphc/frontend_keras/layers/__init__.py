@@ -47,19 +47,31 @@ from graphc.frontend_keras.layers.merge import (
     subtract,
 )
 from graphc.frontend_keras.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
+from graphc.frontend_keras.layers.recurrent import (
+    GRU,
+    LSTM,
+    RNN,
+    GRUCell,
+    LSTMCell,
+    SimpleRNN,
+    SimpleRNNCell,
+    StackedRNNCells,
+)
 
 LAYERS = MappingProxyType({layer.__name__: layer for layer in (
     InputLayer, Activation, ActivityRegularization, Dense, Dropout, Flatten, Lambda, Masking, Permute, RepeatVector,
     Reshape, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D, Add, Average, Concatenate, Dot, Maximum, Minimum,
     Multiply, Subtract, AlphaDropout, GaussianDropout, GaussianNoise, ELU, LeakyReLU, PReLU, ReLU, Softmax,
-    ThresholdedReLU, Model, Sequential)} | {"Functional": Model})
+    ThresholdedReLU, GRU, GRUCell, LSTM, LSTMCell, RNN, SimpleRNN, SimpleRNNCell, StackedRNNCells, Model,
+    Sequential)} | {"Functional": Model})
 """Class name in a configuration -> class; tf_keras calls a Model Functional."""
 
 registry.fill(LAYERS)
 
-__all__ = ["ELU", "LAYERS", "Activation", "ActivityRegularization", "Add", "AlphaDropout", "Average", "Concatenate",
-           "Dense", "Dot", "Dropout", "Flatten", "GaussianDropout", "GaussianNoise", "Input", "InputLayer",
-           "InputSpec", "Lambda", "Layer", "LeakyReLU", "Masking", "Maximum", "Minimum", "Multiply", "PReLU",
-           "Permute", "ReLU", "RepeatVector", "Reshape", "Softmax", "SpatialDropout1D", "SpatialDropout2D",
-           "SpatialDropout3D", "Subtract", "ThresholdedReLU", "add", "average", "concatenate", "deserialize", "dot",
-           "maximum", "minimum", "multiply", "serialize", "subtract"]
+__all__ = ["ELU", "GRU", "LAYERS", "LSTM", "RNN", "Activation", "ActivityRegularization", "Add", "AlphaDropout",
+           "Average", "Concatenate", "Dense", "Dot", "Dropout", "Flatten", "GRUCell", "GaussianDropout",
+           "GaussianNoise", "Input", "InputLayer", "InputSpec", "LSTMCell", "Lambda", "Layer", "LeakyReLU", "Masking",
+           "Maximum", "Minimum", "Multiply", "PReLU", "Permute", "ReLU", "RepeatVector", "Reshape", "SimpleRNN",
+           "SimpleRNNCell", "Softmax", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "StackedRNNCells",
+           "Subtract", "ThresholdedReLU", "add", "average", "concatenate", "deserialize", "dot", "maximum", "minimum",
+           "multiply", "serialize", "subtract"]
