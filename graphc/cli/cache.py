@@ -27,6 +27,7 @@ def _info() -> int:
     print(f"folder   {info.path or 'none; kernels are kept in memory only'}")
     print(f"kernels  {info.entries}")
     print(f"bytes    {info.bytes}")
+    print(f"limit    {info.limit}")
     return 0
 
 

@@ -1,8 +1,9 @@
 """The kernel cache: object code on disk, so that a second process compiles nothing.
 
 An entry NAME is two files in a private folder: NAME.py, the readable source, and NAME.o, a header
-(magic, format, length, SHA-256) and the object code. Anything else than a sound entry in a safe folder
-is a miss; without a safe folder the cache lives in memory, after one warning.
+(magic and format, length, name, SHA-256) and the object code. Anything else than a sound entry in a safe folder
+is a miss; without a safe folder the cache lives in memory, after one warning. Entries that were not used for the
+longest time make room once the folder holds more than GRAPHC_CACHE_LIMIT MiB.
 
 What does not live here: names (the compiler hashes sources and versions into them), loading.
 """
@@ -15,31 +16,39 @@ import re
 import stat
 import struct
 import tempfile
+import time
 import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-MAGIC = b"graphc-kernel-1\n"
-_HEADER = struct.Struct("<16sQ32s")
+from graphc.errors import ArgumentError
+
+MAGIC = b"graphc-kernel-2\n"
+_HEADER = struct.Struct("<16sQ72s32s")
 _NAME = re.compile(r"k_[0-9a-f]{8,64}")
 LARGEST_ENTRY = 64 << 20
+DEFAULT_LIMIT = 1024  # MiB
+_DAY = 86400.0
 
 
 @dataclass(frozen=True)
 class CacheInfo:
-    """path is None when the cache lives in memory."""
+    """path is None when the cache lives in memory; limit: the most bytes that it holds on disk."""
 
     path: Path | None
     entries: int
     bytes: int
+    limit: int
 
 
 class KernelCache:
     """Entries by name; see the module."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, limit: int | None = None):
         self.folder = folder
+        self.limit = limit_from_environment() if limit is None else limit
+        self._room: int | None = None  # bytes that may be written before the folder is looked through again
         self._memory: dict[str, bytes] = {}
         self._sources = tempfile.gettempdir()
         self._safe = self._prepare()
@@ -48,7 +57,11 @@ class KernelCache:
         """The object code, or None where there is no sound entry."""
         if not self._safe:
             return self._memory.get(name)
-        return self._read(self.folder / f"{name}.o")
+        path = self.folder / f"{name}.o"
+        code = self._read(path)
+        if code is not None:
+            _mark_used(path)
+        return code
 
     def put(self, name: str, source: str, code: bytes) -> None:
         """Store an entry; a full or read-only disk turns the cache into one in memory."""
@@ -57,7 +70,9 @@ class KernelCache:
             return
         try:
             self._write(f"{name}.py", source.encode())
-            self._write(f"{name}.o", _HEADER.pack(MAGIC, len(code), hashlib.sha256(code).digest()) + code)
+            header = _HEADER.pack(MAGIC, len(code), name.encode(), hashlib.sha256(code).digest())
+            self._write(f"{name}.o", header + code)
+            self._make_room(len(source) + len(code))
         except OSError as error:
             self._give_up(f"cannot be written ({error.strerror})")
 
@@ -67,9 +82,10 @@ class KernelCache:
 
     def info(self) -> CacheInfo:
         if not self._safe:
-            return CacheInfo(None, len(self._memory), sum(map(len, self._memory.values())))
-        files = self._files()
-        return CacheInfo(self.folder, sum(f.suffix == ".o" for f in files), sum(f.stat().st_size for f in files))
+            return CacheInfo(None, len(self._memory), sum(map(len, self._memory.values())), self.limit)
+        files = self._sizes()
+        return CacheInfo(self.folder, sum(f.suffix == ".o" for f in files), sum(size for size, _ in files.values()),
+                         self.limit)
 
     def clear(self) -> int:
         """Remove all entries; how many there were."""
@@ -86,9 +102,36 @@ class KernelCache:
     def _files(self) -> list[Path]:
         return [f for f in sorted(self.folder.iterdir()) if f.suffix in (".py", ".o") and _NAME.fullmatch(f.stem)]
 
+    def _sizes(self) -> dict[Path, tuple[int, float]]:
+        """Bytes and time of last use of every file; another process may remove some meanwhile."""
+        found = {}
+        for file in self._files():
+            try:
+                status = file.stat()
+            except OSError:
+                continue
+            found[file] = (status.st_size, status.st_mtime)
+        return found
+
+    def _make_room(self, written: int) -> None:
+        """Count what was written; where that may be too much, let the entries go that were not used for longest."""
+        if self._room is not None and written <= self._room:
+            self._room -= written
+            return
+        files = self._sizes()
+        total = sum(size for size, _ in files.values())
+        if total > self.limit:
+            used = {file.stem: at for file, (_, at) in files.items() if file.suffix == ".o"}
+            for file in sorted(files, key=lambda file: used.get(file.stem, 0.0)):
+                if total <= self.limit * 0.8:
+                    break
+                file.unlink(missing_ok=True)
+                total -= files[file][0]
+        self._room = max(self.limit - total, self.limit // 16) // 4
+
     def _read(self, path: Path) -> bytes | None:
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             return None
         with open(handle, "rb") as file:
@@ -99,11 +142,10 @@ class KernelCache:
             content = file.read()
         if len(content) < _HEADER.size:
             return None
-        magic, length, digest = _HEADER.unpack_from(content)
+        magic, length, name, digest = _HEADER.unpack_from(content)
         code = content[_HEADER.size:]
-        if magic != MAGIC or length != len(code) or hashlib.sha256(code).digest() != digest:
-            return None
-        return code
+        expected = (MAGIC, len(code), path.stem.encode(), hashlib.sha256(code).digest())
+        return code if (magic, length, name.rstrip(b"\0"), digest) == expected else None
 
     def _write(self, name: str, content: bytes) -> None:
         handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".new-")
@@ -117,7 +159,7 @@ class KernelCache:
 
     def _prepare(self) -> bool:
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(self.folder)
         except OSError as error:
             return self._give_up(f"cannot be made ({error.strerror})")
         reason = unsafe(self.folder)
@@ -127,6 +169,38 @@ class KernelCache:
         self._safe = False
         warnings.warn(f"graphc's kernel cache {self.folder} {reason}; kernels are kept in memory only", stacklevel=3)
         return False
+
+
+def limit_from_environment() -> int:
+    """Bytes, from GRAPHC_CACHE_LIMIT in MiB. Raises ArgumentError for anything but a whole number above 0."""
+    given = os.environ.get("GRAPHC_CACHE_LIMIT", "").strip() or str(DEFAULT_LIMIT)
+    if not given.isdecimal() or not int(given):
+        raise ArgumentError("not a size", where="GRAPHC_CACHE_LIMIT", expected="a number of MiB above 0",
+                            got=repr(given))
+    return int(given) << 20
+
+
+def _mark_used(path: Path) -> None:
+    """Note the day of the last use."""
+    try:
+        if time.time() - path.stat().st_mtime > _DAY:
+            os.utime(path)
+    except OSError:
+        pass  # a read-only folder, or another process removed the entry: it was read all the same
+
+
+def _make_private(folder: Path) -> None:
+    """Make the folder and those above it that are missing, for this user only whatever the umask says."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for made in reversed(missing):
+        try:
+            made.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        made.chmod(0o700)
 
 
 def unsafe(folder: Path) -> str | None:

@@ -3,10 +3,13 @@
 import multiprocessing
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
-from graphc.runtime.cache import KernelCache, unsafe
+from graphc.errors import ArgumentError
+from graphc.runtime.cache import KernelCache, limit_from_environment, unsafe
 
 NAME, CODE = "k_" + "0" * 40, b"object code" * 100
 
@@ -137,3 +140,55 @@ def test_processes_may_write_the_same_entry(folder):
         process.join()
     assert [p.exitcode for p in processes] == [0, 0, 0]
     assert KernelCache(folder).get(NAME) == CODE
+
+
+def test_swapped_entries_are_misses(folder):
+    cache = KernelCache(folder)
+    names = [f"k_{digit * 40}" for digit in "12"]
+    for name in names:
+        cache.put(name, "# source", CODE + name.encode())
+    first, second = (folder / f"{name}.o" for name in names)
+    first.rename(folder / "kept")
+    second.rename(first)
+    (folder / "kept").rename(second)
+    assert [KernelCache(folder).get(name) for name in names] == [None, None]
+
+
+def test_a_pipe_in_place_of_an_entry_is_a_miss(folder):
+    cache = KernelCache(folder)
+    os.mkfifo(folder / f"{NAME}.o")
+    assert cache.get(NAME) is None
+
+
+def test_a_new_folder_is_private_whatever_the_umask(tmp_path):
+    code = f"import os; os.umask(0); from pathlib import Path; from graphc.runtime.cache import KernelCache; " \
+           f"assert KernelCache(Path({str(tmp_path)!r}) / 'a' / 'b').info().path"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+    assert [stat.S_IMODE((tmp_path / part).stat().st_mode) for part in ("a", "a/b")] == [0o700, 0o700]
+
+
+def test_entries_not_used_for_longest_make_room(folder):
+    cache = KernelCache(folder, limit=20_000)
+    names = [f"k_{number:040x}" for number in range(40)]
+    for age, name in enumerate(names[:10]):
+        cache.put(name, "# source", CODE)
+        os.utime(folder / f"{name}.o", times=(0, 86400.0 * age))
+    assert cache.get(names[0]) == CODE  # used today
+    for name in names[10:]:
+        cache.put(name, "# source", CODE)
+        assert cache.get(name) == CODE
+    info = cache.info()
+    assert info.bytes <= 1.3 * info.limit
+    assert cache.get(names[1]) is None
+    assert {f.stem for f in folder.iterdir() if f.suffix == ".py"} == {f.stem for f in folder.iterdir()}
+
+
+def test_the_limit_comes_from_the_environment(monkeypatch):
+    monkeypatch.setenv("GRAPHC_CACHE_LIMIT", "3")
+    assert limit_from_environment() == 3 << 20
+    monkeypatch.delenv("GRAPHC_CACHE_LIMIT")
+    assert limit_from_environment() == 1 << 30
+    for bad in ("0", "-1", "many", "1.5"):
+        monkeypatch.setenv("GRAPHC_CACHE_LIMIT", bad)
+        with pytest.raises(ArgumentError, match="GRAPHC_CACHE_LIMIT"):
+            limit_from_environment()
