@@ -30,6 +30,14 @@ def check_kind(op: str, allowed: frozenset[str], *types: TensorType) -> None:
                              fix="Cast it first." if allowed != BOOLS else "Compare it with something first.")
 
 
+def check_same_dtype(op: str, *types: TensorType) -> None:
+    """Raise DTypeError unless all element types are equal."""
+    for other in types[1:]:
+        if other.dtype != types[0].dtype:
+            raise DTypeError(f"{op}: operands of different element types", expected=f"{types[0].dtype} everywhere",
+                             got=" and ".join(map(str, types)), fix="Cast one of them.")
+
+
 def check_count(op: str, count: int, types: tuple[TensorType, ...]) -> None:
     """Raise ShapeError unless there are `count` operands."""
     if len(types) != count:
@@ -38,11 +46,9 @@ def check_count(op: str, count: int, types: tuple[TensorType, ...]) -> None:
 
 def check_equal(op: str, *types: TensorType) -> None:
     """Raise DTypeError or ShapeError unless all types are equal."""
+    check_same_dtype(op, *types)
     first = types[0]
     for other in types[1:]:
-        if other.dtype != first.dtype:
-            raise DTypeError(f"{op}: operands of different element types", expected=f"{first.dtype} twice",
-                             got=f"{first} and {other}", fix="Cast one of them.")
         if other.shape != first.shape:
             raise ShapeError(f"{op}: operands of different shapes", expected=f"{first} twice",
                              got=f"{first} and {other}", fix="Broadcast the smaller one first.")

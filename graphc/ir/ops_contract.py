@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphc.errors import DTypeError, ShapeError
-from graphc.ir.checks import FLOATS, check_kind
+from graphc.errors import ShapeError
+from graphc.ir.checks import FLOATS, check_kind, check_same_dtype
 from graphc.ir.spec import Kind, define
 from graphc.ir.traced import RuleContext, Traced
 from graphc.ir.types import TensorType
@@ -16,9 +16,7 @@ from graphc.ir.types import TensorType
 
 def _infer_matmul(a: TensorType, b: TensorType) -> TensorType:
     check_kind("matmul", FLOATS, a, b)
-    if a.dtype != b.dtype:
-        raise DTypeError("matmul: operands of different element types", expected=f"{a.dtype} twice",
-                         got=f"{a} and {b}", fix="Cast one of them.")
+    check_same_dtype("matmul", a, b)
     if a.rank < 2 or b.rank != a.rank:
         raise ShapeError("matmul: operands of unfit ranks", expected="[...,M,K] and [...,K,N] of equal rank",
                          got=f"{a} and {b}", fix="Reshape or broadcast one of them.")

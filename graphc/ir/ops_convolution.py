@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from graphc.errors import DTypeError, ShapeError
-from graphc.ir.checks import FLOATS, check_kind
+from graphc.errors import ShapeError
+from graphc.ir.checks import FLOATS, check_kind, check_same_dtype
 from graphc.ir.dims import Dim, Shape, size_of
 from graphc.ir.ops_window import WINDOWS, Ints
 from graphc.ir.spec import Kind, define
@@ -29,9 +29,7 @@ def _spatial(rank: int) -> Ints:
 
 def _infer_convolution(x: TensorType, w: TensorType, *, strides: Ints, dilations: Ints) -> TensorType:
     check_kind("convolution", FLOATS, x, w)
-    if x.dtype != w.dtype:
-        raise DTypeError("convolution: operands of different element types", expected=f"{x.dtype} twice",
-                         got=f"{x} and {w}", fix="Cast one of them.")
+    check_same_dtype("convolution", x, w)
     if x.rank < 3 or w.rank != x.rank:
         raise ShapeError("convolution: operands of unfit ranks", expected="[N,*S,C] and [*K,C,O] of equal rank",
                          got=f"{x} and {w}")
