@@ -38,10 +38,12 @@ def _clear() -> int:
 
 def _verify() -> int:
     cache = kernel_cache()
-    damaged = cache.verify()
+    damaged, older = cache.verify(), cache.older()
     for name in damaged:
         print(f"damaged  {name}")
     print(f"{_kernels(cache.info().entries)}, {len(damaged)} damaged; a damaged one is compiled anew when it is needed")
+    if older:
+        print(f"{_kernels(len(older))} of another release, no longer used; `graphc cache clear` removes them")
     return 1 if damaged else 0
 
 

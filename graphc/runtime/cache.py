@@ -97,7 +97,14 @@ class KernelCache:
 
     def verify(self) -> list[str]:
         """Names of the entries that are damaged."""
-        return [f.stem for f in self._files() if f.suffix == ".o" and self._read(f) is None] if self._safe else []
+        return [f.stem for f in self._objects() if self._read(f) is None and not _is_older(f)]
+
+    def older(self) -> list[str]:
+        """Names of the entries that a release with another format of entries has left."""
+        return [f.stem for f in self._objects() if _is_older(f)]
+
+    def _objects(self) -> list[Path]:
+        return [f for f in self._files() if f.suffix == ".o"] if self._safe else []
 
     def _files(self) -> list[Path]:
         return [f for f in sorted(self.folder.iterdir()) if f.suffix in (".py", ".o") and _NAME.fullmatch(f.stem)]
@@ -169,6 +176,14 @@ class KernelCache:
         self._safe = False
         warnings.warn(f"graphc's kernel cache {self.folder} {reason}; kernels are kept in memory only", stacklevel=3)
         return False
+
+
+def _is_older(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        magic = file.read(len(MAGIC))
+    return magic.startswith(MAGIC[:-2]) and magic != MAGIC and len(magic) == len(MAGIC)
 
 
 def limit_from_environment() -> int:

@@ -43,3 +43,12 @@ def test_an_unsafe_folder_is_a_warning_on_one_line(graphc, tmp_path, monkeypatch
     assert (status, out.split("\n")[0]) == (0, "folder   none; kernels are kept in memory only")
     assert err.startswith("graphc: warning: ")
     assert err.count("\n") == 1
+
+
+def test_entries_of_another_release_are_not_damaged(graphc, cache):
+    (cache.folder / f"k_{'1' * 40}.o").write_bytes(b"graphc-kernel-1\n" + b"\0" * 60)
+    status, out, _ = graphc("cache", "verify")
+    assert status == 0
+    assert out.split("\n")[:2] == ["2 kernels, 0 damaged; a damaged one is compiled anew when it is needed",
+                                   "1 kernel of another release, no longer used; `graphc cache clear` removes them"]
+    assert graphc("cache", "clear").out == "removed 2 kernels\n"
