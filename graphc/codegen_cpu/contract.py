@@ -34,7 +34,7 @@ from dataclasses import dataclass
 
 from graphc.codegen_cpu.machine import Machine
 from graphc.codegen_cpu.operands import Operand
-from graphc.codegen_cpu.packing import Packed, Panels, emit_pack, packs
+from graphc.codegen_cpu.packing import FEW, Packed, Panels, emit_pack, may_pack, must_pack
 from graphc.codegen_cpu.positions import linear, plus, times
 from graphc.codegen_cpu.source import KernelSource
 from graphc.ir.dims import Dim, size_of
@@ -153,7 +153,7 @@ class _Emitter:
         with source.block("for panel in range(p_lo, p_hi):"):
             source.line(f"j0 = panel * {self.tiles.width}")
             if self.pack is not None and self.pack.resident:
-                emit_pack(self.panels, source, self.pack, "0", source.size(spec.k))
+                self._emit_pack(self.pack, "0", source.size(spec.k))
             if self.inside:
                 self._lines_inside(sums)
             elif self.lines:
@@ -282,18 +282,13 @@ class _Emitter:
                 source.line(f"k_at = {plus(*k_at, times('k0', inner) if by_run else 'k0')}")
                 counts = ("left", inner) if by_run else (runs, "left")
                 if self.pack is not None and not self.pack.resident:
-                    emit_pack(self.panels, source, self.pack, "k_at", times(counts[1], counts[0]))
+                    self._emit_pack(self.pack, "k_at", times(counts[1], counts[0]))
                 tiles(plus(*a_k, times("k0", source.size(digit.stride))), "k_at", *counts)
 
     def _emit_tiles(self, sums: Sums, a_at: str, k_at: str, runs: str, depth: str) -> None:
         spec, source = self.spec, self.source
         row, col, run = (source.size(d.stride) for d in (self.row, self.blocks.inner, self.blocks.run))
-        if self.pack is not None:
-            start = plus(self.pack.start, times(k_at, str(self.tiles.width))) if self.pack.resident else self.pack.start
-            b = f"{self.pack.name}, {start}, {self.tiles.width}"
-        else:
-            b_row = source.size(spec.b.rows[0].stride) if spec.b.rows else "0"
-            b = f"{spec.b.name}, {plus(spec.b.at, times(k_at, b_row), 'j0')}, {b_row}"
+        b = self._panel(k_at)
         source.line("r = 0")
         for height in self.heights:
             tile = source.tile(spec.dtype, height, self.tiles.vectors)
@@ -315,12 +310,38 @@ class _Emitter:
             return str(n)
         return f"min({width}, {self.n} - j0)"
 
+    def _emit_pack(self, pack: Packed, k_at: str, depth: str) -> None:
+        with self.source.block(f"if {self._enough()}:") if pack.optional else nullcontext():
+            emit_pack(self.panels, self.source, pack, k_at, depth)
+
+    def _enough(self) -> str:
+        return f"{self.source.size(self.spec.m)} >= {FEW}"
+
+    def _panel(self, k_at: str) -> str:
+        """The tile's arguments that say where a panel begins at row k_at of b: pointer, offset, stride of rows."""
+        source, b, pack = self.source, self.spec.b, self.pack
+        row = source.size(b.rows[0].stride) if b.rows else "0"
+        lying = (b.name, plus(b.at, times(k_at, row), "j0"), row)
+        if pack is None:
+            return ", ".join(lying)
+        width = str(self.tiles.width)
+        packed = (pack.name, plus(pack.start, times(k_at, width)) if pack.resident else pack.start, width)
+        if not pack.optional:
+            return ", ".join(packed)
+        names = ("b_used", "b_at", "b_row")
+        for head, values in ((f"if {self._enough()}:", packed), ("else:", lying)):
+            with source.block(head):
+                source.add([f"{name} = {value}" for name, value in zip(names, values, strict=True)])
+        return ", ".join(names)
+
     def _packed(self) -> Packed | None:
-        if not packs(self.panels, self.spec.n):
+        must = must_pack(self.panels, self.spec.n)
+        if not must and not may_pack(self.spec.n, self.spec.m):
             return None
         k, width = self.spec.k, self.tiles.width
         resident = isinstance(k, int) and k * width * self.spec.dtype.itemsize <= RESIDENT
         blocks = self.blocks
         inner = blocks.inner.extent if blocks.run.extent != 1 and isinstance(blocks.inner.extent, int) else blocks.depth
         depth = k if resident and isinstance(k, int) else blocks.runs * inner
-        return Packed(*self.source.scratch(self.spec.dtype, depth * width), resident)
+        optional = not must and not isinstance(self.spec.m, int)
+        return Packed(*self.source.scratch(self.spec.dtype, depth * width), resident, optional)

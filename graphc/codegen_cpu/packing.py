@@ -17,6 +17,7 @@ from graphc.ir.dims import Dim
 from graphc.ir.types import DType
 
 WIDE = 256  # from this many columns on, rows lie pages apart
+FEW = 16  # rows of the first operand that do not make up for packing the second
 
 
 @dataclass(frozen=True)
@@ -37,17 +38,27 @@ class Panels:
 
 @dataclass(frozen=True)
 class Packed:
-    """Where a panel is packed; resident: all of its rows, once per panel."""
+    """Where a panel is packed.
+
+    resident  all of its rows, once per panel
+    optional  only where there are rows enough of the first operand to make up for it
+    """
 
     name: str
     start: str
     resident: bool
+    optional: bool
 
 
-def packs(panels: Panels, n: Dim) -> bool:
-    """Whether b's panels are packed."""
+def must_pack(panels: Panels, n: Dim) -> bool:
+    """Whether tiles cannot read b's panels where they lie."""
     whole = isinstance(n, int) and n % panels.width == 0
-    return panels.column != 1 or not whole or len(panels.b.rows) > 1 or (isinstance(n, int) and n >= WIDE)
+    return panels.column != 1 or not whole or len(panels.b.rows) > 1
+
+
+def may_pack(n: Dim, m: Dim) -> bool:
+    """Whether b's panels are better packed, for all that is known of the number of rows."""
+    return isinstance(n, int) and n >= WIDE and (not isinstance(m, int) or m >= FEW)
 
 
 def emit_pack(panels: Panels, source: KernelSource, pack: Packed, k_at: str, depth: str) -> None:
