@@ -7,7 +7,7 @@ What does not live here: blocking (contract.py), packing (packing.py) and the mi
 
 from __future__ import annotations
 
-from graphc.codegen_cpu.contract import Contraction, emit_contraction
+from graphc.codegen_cpu.contract import Contraction, emit_contraction, tiling
 from graphc.codegen_cpu.expressions import Expressions
 from graphc.codegen_cpu.loops import cost, share
 from graphc.codegen_cpu.machine import host
@@ -47,7 +47,8 @@ def emit_contract(kernel: Kernel, source: KernelSource) -> Emitted:
     work = size_of((*batch, m, n)) * (k // 2 + cost(kernel))  # a multiply-add is half an operation
     if not batch:
         emit_contraction(spec, host(), source, True, behind, out)
-        return source.finish(work, grid=m)
+        panels = -(-n // tiling(n, result.dtype, host()).width) if isinstance(n, int) else n
+        return source.finish(work, grid=m * panels)
     share(source, source.size(size_of(batch), runtime=True))
     with source.block("for q in range(lo, hi):"):
         emit_contraction(spec, host(), source, False, behind, out)

@@ -13,7 +13,9 @@ import pytest
 from graphc.compiler import compile_graph
 from graphc.errors import GraphcError
 from graphc.ir.dims import bind_shape
+from graphc.ir.evaluate import bind_inputs
 from graphc.ir.printer import print_graph
+from graphc.ir.sizes import check_sizes
 from graphc.passes.dce import dce
 from graphc.runtime import binding, threads
 from tests.codegen_cpu.agreement import State, assert_same_bits
@@ -55,6 +57,7 @@ def test_random_graph(seed, shared_kernels):
 def assert_agrees(f, graph, arrays, what):
     """Within the bounds of the reference; sizes that the reference refuses are refused with the same type of error."""
     try:
+        check_sizes(graph, bind_inputs(graph.inputs, [a.shape for a in arrays]))
         wanted = reference_and_bounds(graph, arrays)
     except GraphcError as error:
         with pytest.raises(type(error)):
