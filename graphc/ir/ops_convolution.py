@@ -10,6 +10,7 @@ What does not live here: padding (`pad`), averages (a sum over `windows`), other
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,10 @@ import numpy as np
 from graphc.errors import ShapeError
 from graphc.ir.checks import FLOATS, check_kind, check_same_dtype
 from graphc.ir.dims import Dim, Shape, size_of
-from graphc.ir.ops_window import WINDOWS, Ints
+from graphc.ir.ops_window import WINDOWS, Ints, side_by_side
 from graphc.ir.spec import Kind, define
 from graphc.ir.traced import RuleContext, Traced
-from graphc.ir.types import I64, TensorType
+from graphc.ir.types import I32, TensorType
 
 
 def _spatial(rank: int) -> Ints:
@@ -125,16 +126,25 @@ def _max_pool_body(ctx: RuleContext, x: Traced) -> Traced:
 
 
 def _max_pool_vjp(ctx: RuleContext, g: Traced, x: Traced) -> list[Traced]:
-    axes, n = _spatial(len(x.shape)), len(ctx.attrs["shape"])
+    """The cotangent, at the first place of each window that holds its largest element."""
+    axes, shape = _spatial(len(x.shape)), ctx.attrs["shape"]
+    n, extents = len(shape), tuple(x.shape[axis] for axis in axes)
     seen = _seen(x, ctx.attrs)
-    flat = seen.reshape(shape=(*seen.shape[:1 + n], size_of(ctx.attrs["shape"]), x.shape[-1]))
-    others = tuple(i for i in range(len(flat.shape)) if i != 1 + n)
-    first = flat.argmax(axis=1 + n).broadcast(axes=others, shape=flat.shape)
-    number = ctx.emit("iota", axis=1 + n, shape=flat.shape, dtype=I64)
-    chosen = number.equal(first).select(g.broadcast(axes=others, shape=flat.shape), flat.zeros())
-    extents = tuple(x.shape[axis] for axis in axes)
-    return [chosen.reshape(shape=seen.shape).overlap_add(axes=axes, extents=extents, strides=ctx.attrs["strides"],
-                                                         dilations=(1,) * n)]
+    outer = (*range(1 + n), 1 + 2 * n)
+
+    def everywhere(folded: Traced) -> Traced:
+        return folded.broadcast(axes=outer, shape=seen.shape)
+
+    flat = (*seen.shape[:1 + n], size_of(shape), x.shape[-1])
+    number = ctx.emit("iota", axis=1 + n, shape=flat, dtype=I32).reshape(shape=seen.shape)
+    behind = Traced(ctx.b, ctx.b.full_like(prod(shape), number.value))
+    first = seen.equal(everywhere(ctx.y)).select(number, behind).reduce_min(axes=tuple(range(1 + n, 1 + 2 * n)))
+    if shape == ctx.attrs["strides"]:  # each element is in one window: everything is said at its own place
+        at, mine = (side_by_side(t, axes, extents, value) for t, value in ((everywhere(first), -1), (number, -2)))
+        there = side_by_side(everywhere(g), axes, extents)
+        return [mine.equal(at).select(there, there.zeros())]
+    chosen = number.equal(everywhere(first)).select(everywhere(g), seen.zeros())
+    return [chosen.overlap_add(axes=axes, extents=extents, strides=ctx.attrs["strides"], dilations=(1,) * n)]
 
 
 MAX_POOL = define("max_pool", kind=Kind.COMPOSITE, infer=_infer_max_pool, reference=_max_pool, body=_max_pool_body,

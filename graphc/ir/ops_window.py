@@ -155,12 +155,12 @@ def _overlap_add_body(ctx: RuleContext, g: Traced) -> Traced:
     axes = ctx.attrs["axes"]
     sizes = tuple(g.shape[axis] for axis in _offsets(axes))
     if sizes == ctx.attrs["strides"] and set(ctx.attrs["dilations"]) == {1}:
-        return _side_by_side(g, axes, ctx.attrs["extents"])
+        return side_by_side(g, axes, ctx.attrs["extents"])
     return g.spread(**ctx.attrs).reduce_sum(axes=_offsets(axes))
 
 
-def _side_by_side(g: Traced, axes: Ints, extents: Shape) -> Traced:
-    """Windows without gap or overlap: every element is moved once; what no window reaches is zero."""
+def side_by_side(g: Traced, axes: Ints, extents: Shape, value: float = 0.0) -> Traced:
+    """Windows without gap or overlap: every element is moved once; what no window reaches is `value`."""
     n, first = len(axes), axes[0]
     pairs = [axis for i in range(n) for axis in (first + i, first + n + i)]
     rest = range(first + 2 * n, len(g.shape))
@@ -169,7 +169,7 @@ def _side_by_side(g: Traced, axes: Ints, extents: Shape) -> Traced:
         shape=(*g.shape[:first], *whole, *g.shape[first + 2 * n:]))
     left = tuple(extent - dim for extent, dim in zip(extents, whole, strict=True))
     zeros = (0,) * len(joined.shape)
-    return joined.pad(low=zeros, high=(*zeros[:first], *left, *zeros[first + n:]), value=0.0)
+    return joined.pad(low=zeros, high=(*zeros[:first], *left, *zeros[first + n:]), value=value)
 
 
 def _overlap_add_vjp(ctx: RuleContext, g: Traced, x: Traced) -> list[Traced]:

@@ -11,11 +11,11 @@ from graphc.ir.verify import verify
 from graphc.passes import pipeline, rules_algebra
 from graphc.passes.dce import dce
 from graphc.passes.rewrite import RULES, rewrite
-from graphc.passes.rules_legal import FOLDS, legalize, split_reduction
+from graphc.passes.rules_legal import FOLDS, fold_items_apart, legalize, split_reduction
 
 assert pipeline
 TAGS = {}
-for op_name, op_rules in [*RULES.items(), *((name, [split_reduction]) for name in FOLDS)]:
+for op_name, op_rules in [*RULES.items(), *((name, [split_reduction, fold_items_apart]) for name in FOLDS)]:
     for op_rule in op_rules:
         TAGS.setdefault(op_rule, []).append(op_name)
 
@@ -51,7 +51,7 @@ def test_rule_does_what_its_docstring_says(rule):
 @pytest.mark.parametrize("rule", TAGS, ids=lambda rule: rule.__name__)
 def test_rule_keeps_every_bit_special_values_included(rule):
     before, _ = graphs_of(rule)
-    special = np.resize([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5, -3.0, 1e-42], 1000)
+    special = np.resize([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5, -3.0, 1e-42], 4000)
     feed = [special[i:i + int(np.prod([5 if not isinstance(d, int) else d for d in v.type.shape]))]
             .reshape([5 if not isinstance(d, int) else d for d in v.type.shape]).astype(v.type.dtype.numpy)
             for i, v in enumerate(before.inputs)]
