@@ -42,6 +42,7 @@ from graphc.ir.types import DType
 from graphc.ir.views import Axis, Digit
 
 SUMS = 3072  # sums kept before the epilogue runs, in elements: they stay in L1
+LINE_SUMS = 1 << 14  # the same for a line of known length, which is not cut: they stay in L2
 MOST_SUMS = 1 << 16  # the same where k is cut into blocks: all rows of a panel take part in one block before the next
 DEPTH = 1024  # steps of k in one block
 RESIDENT = 1 << 20  # bytes of a panel of b that is packed as a whole
@@ -189,10 +190,11 @@ class _Emitter:
 
     def _chunk(self) -> int:
         """Rows of one line whose sums are kept at a time: a multiple of the tallest tile, or the whole line."""
-        extent, most = self.row.extent, SUMS if self.blocks.single else MOST_SUMS
+        extent = self.row.extent
+        most = MOST_SUMS if not self.blocks.single else LINE_SUMS if self.lines else SUMS
         if isinstance(extent, int) and extent * self.tiles.width <= most:
             return max(extent, 1)
-        return max(1, most // self.tiles.width // self.heights[0]) * self.heights[0]
+        return max(1, (SUMS if self.blocks.single else most) // self.tiles.width // self.heights[0]) * self.heights[0]
 
     def _heights(self) -> tuple[tuple[int, ...], int]:
         """Tile heights, and how many rows the first takes at most (0: as many as there are).
@@ -200,7 +202,8 @@ class _Emitter:
         Lines of a known length are cut into tiles of two heights, which leave no small rest.
         """
         tallest, extent = self.tiles.rows[0], self.row.extent
-        if not self.lines or self.inside or not isinstance(extent, int) or not 1 <= extent * self.tiles.width <= SUMS:
+        if not self.lines or self.inside or not isinstance(extent, int) \
+                or not 1 <= extent * self.tiles.width <= LINE_SUMS:
             return self.tiles.rows, 0
         each, more = divmod(extent, -(-extent // tallest))
         return ((each + 1, each), more * (each + 1)) if more else ((each,), 0)
