@@ -144,7 +144,7 @@ def _infer_select(*types: TensorType) -> TensorType:
 
 
 SELECT = define("select", kind=Kind.ELEMENTWISE, infer=_infer_select, reference=np.where,
-                scalar="({1} if {0} else {2})",
+                scalar="select({0}, {1}, {2})",
                 vjp=lambda ctx, g, condition, x, y: [None, *_to_one_side(condition, g)])
 
 
