@@ -9,13 +9,12 @@ What does not live here: when they are applied (optimizers/).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
-from graphc.errors import ArgumentError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.utils.checks import finite, known_keys, parameters_of
-from graphc.frontend_keras.utils.generic_utils import deserialize_keras_object, serialize_keras_object
+from graphc.frontend_keras.utils.generic_utils import serialize_keras_object
+from graphc.frontend_keras.utils.named_objects import NamedObjects
 
 
 class Constraint:
@@ -101,35 +100,11 @@ non_neg = nonneg = NonNeg
 unit_norm = unitnorm = UnitNorm
 min_max_norm = MinMaxNorm
 
-_CONSTRAINTS = MappingProxyType({
+_NAMED = NamedObjects("constraint", {
     "Constraint": Constraint, "MaxNorm": MaxNorm, "NonNeg": NonNeg, "UnitNorm": UnitNorm, "MinMaxNorm": MinMaxNorm,
     "max_norm": MaxNorm, "maxnorm": MaxNorm, "non_neg": NonNeg, "nonneg": NonNeg, "unit_norm": UnitNorm,
     "unitnorm": UnitNorm, "min_max_norm": MinMaxNorm})
 
-
-def serialize(constraint: Any) -> Any:
-    """The configuration of a constraint, or the name of a function; None stays None."""
-    return serialize_keras_object(constraint)
-
-
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The constraint of a configuration. Raises ArgumentError for an unknown name."""
-    return deserialize_keras_object(config, module_objects=_CONSTRAINTS, custom_objects=custom_objects,
-                                    printable_module_name="constraint")
-
-
-def get(identifier: Any) -> Any:
-    """A constraint from a name, a configuration or a callable; None stays None.
-
-    Raises ArgumentError for anything else.
-    """
-    if identifier is None:
-        return None
-    if isinstance(identifier, Mapping):
-        return deserialize(identifier)
-    if isinstance(identifier, str):
-        return deserialize({"class_name": identifier, "config": {}})
-    if callable(identifier):
-        return identifier
-    raise ArgumentError("Could not interpret constraint identifier",
-                        expected="a name, a constraint, a function or None", got=repr(identifier))
+serialize = serialize_keras_object
+deserialize = _NAMED.deserialize
+get = _NAMED.get

@@ -10,7 +10,7 @@ What does not live here: the weights (backend.variable), the random generator (b
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -19,7 +19,8 @@ import numpy as np
 from graphc.errors import ArgumentError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.utils.checks import finite, known_keys, parameters_of
-from graphc.frontend_keras.utils.generic_utils import class_name_of, deserialize_keras_object, serialize_keras_object
+from graphc.frontend_keras.utils.generic_utils import serialize_keras_object
+from graphc.frontend_keras.utils.named_objects import NamedObjects
 
 # Standard deviation of a standard normal variable truncated to [-2, 2].
 _TRUNCATED_STDDEV = 0.87962566103423978
@@ -261,34 +262,34 @@ truncated_normal = TruncatedNormal
 identity = Identity
 orthogonal = Orthogonal
 
-_SCALINGS = MappingProxyType({
+
+def _from_config(name: str, make: Callable[..., VarianceScaling]) -> Callable[..., VarianceScaling]:
+    """`make` for configurations, which hold a seed and, if a later Keras wrote them, a neutral dtype."""
+    def build(**config: Any) -> VarianceScaling:
+        return make(**known_keys(name, config, ("seed",), _NEUTRAL))
+
+    build.__name__ = name
+    return build
+
+
+_SCALINGS = {
     "lecun_uniform": lecun_uniform, "lecun_normal": lecun_normal, "glorot_uniform": glorot_uniform,
     "glorot_normal": glorot_normal, "he_uniform": he_uniform, "he_normal": he_normal,
     "LecunUniform": lecun_uniform, "LecunNormal": lecun_normal, "GlorotUniform": glorot_uniform,
-    "GlorotNormal": glorot_normal, "HeUniform": he_uniform, "HeNormal": he_normal})
+    "GlorotNormal": glorot_normal, "HeUniform": he_uniform, "HeNormal": he_normal}
 
-_INITIALIZERS = MappingProxyType({
+_NAMED = NamedObjects("initializer", {
     "Initializer": Initializer, "Zeros": Zeros, "Ones": Ones, "Constant": Constant, "RandomNormal": RandomNormal,
     "RandomUniform": RandomUniform, "TruncatedNormal": TruncatedNormal, "VarianceScaling": VarianceScaling,
     "Orthogonal": Orthogonal, "Identity": Identity,
     "zero": Zeros, "zeros": Zeros, "one": Ones, "ones": Ones, "constant": Constant, "uniform": RandomUniform,
     "random_uniform": RandomUniform, "normal": RandomNormal, "random_normal": RandomNormal,
     "truncated_normal": TruncatedNormal, "identity": Identity, "orthogonal": Orthogonal,
-    "OrthogonalInitializer": Orthogonal, "IdentityInitializer": Identity} | _SCALINGS)
+    "OrthogonalInitializer": Orthogonal, "IdentityInitializer": Identity,
+    **{name: _from_config(name, make) for name, make in _SCALINGS.items()}})
 
-
-def serialize(initializer: Any) -> Any:
-    """The configuration of an initializer, or the name of a function; None stays None."""
-    return serialize_keras_object(initializer)
-
-
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The initializer of a configuration of any Keras. Raises ArgumentError for an unknown name."""
-    class_name = class_name_of(config, custom_objects)
-    if class_name in _SCALINGS:
-        return _SCALINGS[class_name](**known_keys(class_name, config["config"], ("seed",), _NEUTRAL))
-    return deserialize_keras_object(config, module_objects=_INITIALIZERS, custom_objects=custom_objects,
-                                    printable_module_name="initializer")
+serialize = serialize_keras_object
+deserialize = _NAMED.deserialize
 
 
 def get(identifier: Any) -> Any:
@@ -296,15 +297,6 @@ def get(identifier: Any) -> Any:
 
     Raises ArgumentError for anything else.
     """
-    if identifier is None:
-        return None
-    if isinstance(identifier, Mapping):
-        return deserialize(identifier)
-    if isinstance(identifier, str):
-        return deserialize({"class_name": identifier, "config": {}})
     if isinstance(identifier, type) and issubclass(identifier, Initializer):
         return identifier()
-    if callable(identifier):
-        return identifier
-    raise ArgumentError("Could not interpret initializer identifier",
-                        expected="a name, an initializer, a function or None", got=repr(identifier))
+    return _NAMED.get(identifier)

@@ -6,13 +6,12 @@ What does not live here: which weights are penalised (engine/).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
-from graphc.errors import ArgumentError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.utils.checks import finite, known_keys
-from graphc.frontend_keras.utils.generic_utils import deserialize_keras_object, serialize_keras_object
+from graphc.frontend_keras.utils.generic_utils import serialize_keras_object
+from graphc.frontend_keras.utils.named_objects import NamedObjects
 
 
 class Regularizer:
@@ -77,33 +76,9 @@ def _only_l2(**config: Any) -> L1L2:
     return L1L2(l2=known_keys("L2", config, ("l2",)).get("l2", 0.01))
 
 
-_REGULARIZERS = MappingProxyType({"Regularizer": Regularizer, "L1L2": L1L2, "l1": l1, "l2": l2, "l1_l2": l1_l2,
-                                  "L1": _only_l1, "L2": _only_l2})
+_NAMED = NamedObjects("regularizer", {"Regularizer": Regularizer, "L1L2": L1L2, "l1": l1, "l2": l2, "l1_l2": l1_l2,
+                                      "L1": _only_l1, "L2": _only_l2})
 
-
-def serialize(regularizer: Any) -> Any:
-    """The configuration of a regularizer, or the name of a function; None stays None."""
-    return serialize_keras_object(regularizer)
-
-
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The regularizer of a configuration. Raises ArgumentError for an unknown name."""
-    return deserialize_keras_object(config, module_objects=_REGULARIZERS, custom_objects=custom_objects,
-                                    printable_module_name="regularizer")
-
-
-def get(identifier: Any) -> Any:
-    """A regularizer from a name, a configuration or a callable; None stays None.
-
-    Raises ArgumentError for anything else.
-    """
-    if identifier is None:
-        return None
-    if isinstance(identifier, Mapping):
-        return deserialize(identifier)
-    if isinstance(identifier, str):
-        return deserialize({"class_name": identifier, "config": {}})
-    if callable(identifier):
-        return identifier
-    raise ArgumentError("Could not interpret regularizer identifier",
-                        expected="a name, a regularizer, a function or None", got=repr(identifier))
+serialize = serialize_keras_object
+deserialize = _NAMED.deserialize
+get = _NAMED.get

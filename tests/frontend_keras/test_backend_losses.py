@@ -55,6 +55,20 @@ def test_sparse_categorical_crossentropy_over_time():
     np.testing.assert_allclose(first, wanted, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("target", ["cpu", "reference"])
+@pytest.mark.parametrize("wrong", [4, -1, 2**40])
+def test_class_numbers_out_of_range(target, wrong):
+    before = K.target()
+    K.set_target(target)
+    try:
+        classes = CLASSES.copy()
+        classes[3] = wrong
+        with pytest.raises(IndexError, match="index out of range; expected 0 <= index < 4"):
+            value(K.sparse_categorical_crossentropy, classes, P)
+    finally:
+        K.set_target(before)
+
+
 def test_binary_crossentropy():
     x = np.array([[-20.0, -2.0, 0.0], [0.5, 3.0, 20.0]])
     p, y = 1 / (1 + np.exp(-x)), np.array([[0.0, 1.0, 0.3], [1.0, 0.0, 1.0]])

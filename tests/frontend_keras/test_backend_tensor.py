@@ -160,3 +160,9 @@ def test_chains_of_a_hundred_thousand_ops_work(x):
         y = y + x
         y = -y
     assert len(K.function([x], [y]).graph_and_states()[0].ops) == 100_000
+
+
+@pytest.mark.parametrize("convert", [np.asarray, np.mean, lambda x: np.stack([x, x])])
+def test_numpy_is_told_that_there_are_no_numbers(convert):
+    with pytest.raises(TypeError, match="a symbolic tensor has no numbers yet.*Use the function of K"):
+        convert(K.placeholder((None, 3)))

@@ -78,8 +78,12 @@ def _classes(target: Tensor, rows: Shape) -> Tensor:
 
 
 def _at_class(x: Tensor, classes: Tensor) -> Tensor:
-    """The element of each row of `x` that `classes` names."""
-    named, x = broadcast_together(_is_class(x, classes), x)
+    """The element of each row of `x` that `classes` names; a class that is no position there is an IndexRangeError.
+
+    The comparison alone would take such a class for one that no element has, and give 0.
+    """
+    positions = apply_op("iota", axis=0, shape=x.dims[-1:], dtype=classes.type.dtype)
+    named, x = broadcast_together(_is_class(x, apply_op("gather", positions, classes, axis=0)), x)
     return sum(choose(named, x, full_like(0, x)), -1)
 
 

@@ -96,6 +96,10 @@ class Tensor:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} shape={tuple(self.shape)} dtype={self.dtype}>"
 
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        raise DTypeError("a symbolic tensor has no numbers yet", where=current_origin(), got=repr(self),
+                         fix="Use the function of K in place of NumPy's, or K.eval for the numbers.")
+
     def __bool__(self) -> bool:
         raise TypeError(f"{self!r} has no value yet, so it is neither true nor false; "
                         "use K.switch, or compare with `is`")
@@ -195,12 +199,6 @@ def apply_op(name: str, *operands: Tensor, **attrs: Any) -> Tensor:
     """The only result of one new op; operands must already fit its type rule."""
     op = make_op(op_spec(name), tuple(t.value for t in operands), attrs, origin=current_origin())
     return Tensor(op.result, op, operands)
-
-
-def apply_op_many(name: str, *operands: Tensor, **attrs: Any) -> tuple[Tensor, ...]:
-    """All results of one new op."""
-    op = make_op(op_spec(name), tuple(t.value for t in operands), attrs, origin=current_origin())
-    return tuple(Tensor(result, op, operands) for result in op.results)
 
 
 def as_tensor(x: Any, dtype: str | DType | None = None) -> Tensor:

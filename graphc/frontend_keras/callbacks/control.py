@@ -147,7 +147,9 @@ class ReduceLROnPlateau(Callback):
         if kwargs:
             raise KeywordError(f"unexpected keyword argument {next(iter(kwargs))!r}", where="ReduceLROnPlateau")
         where = "ReduceLROnPlateau"
-        self.factor = finite(factor, "factor", where, at_least=0, below=1)
+        if finite(factor, "factor", where) >= 1:
+            raise ArgumentError("ReduceLROnPlateau does not support a factor >= 1.0", got=factor)
+        self.factor = finite(factor, "factor", where, at_least=0)
         self.min_lr, self.min_delta = finite(min_lr, "min_lr", where, at_least=0), finite(min_delta, "min_delta", where)
         self.monitor, self.patience, self.verbose, self.cooldown = monitor, patience, verbose, cooldown
         self.mode = known_mode(mode, where)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from graphc.errors import ArgumentError
@@ -52,8 +53,11 @@ class Training:
 
 
 def prepare(model: Any, loss: Any, metrics: Any, loss_weights: Any, sample_weight_mode: Any, weighted_metrics: Any,
-            target_tensors: Any) -> Training:
+            target_tensors: Any, target_rows: Mapping[str, Shape] = MappingProxyType({})) -> Training:
     """The training of a model that is built.
+
+    target_rows  by output: the shape of its targets without the batch axis, where an own loss takes another shape
+                 than the output's
 
     Raises ArgumentError for names that no output has and lists of a wrong length, KeywordError (a TypeError) for
     arguments of a wrong type.
@@ -63,7 +67,7 @@ def prepare(model: Any, loss: Any, metrics: Any, loss_weights: Any, sample_weigh
     training.loss_functions = _per_output(loss, names, "loss", losses.get, missing=_warn_of_missing)
     training.loss_weights_list = _per_output(loss_weights, names, "loss_weights", _loss_weight, numeric=True)
     modes = _modes(sample_weight_mode, training.loss_functions, names)
-    _make_targets(model, training, _target_tensors(target_tensors, names), modes)
+    _make_targets(model, training, _target_tensors(target_tensors, names), modes, target_rows)
     _make_total_loss(model, training)
     _make_metrics(model, training, collect_metrics(metrics, names), collect_metrics(weighted_metrics, names))
     training._collected_trainable_weights = model.trainable_weights
@@ -143,7 +147,20 @@ def expected_target_shape(output_shape: Shape, loss: Any) -> Shape | None:
     return output_shape
 
 
-def _make_targets(model: Any, training: Training, given: list[Any], modes: list[str | None]) -> None:
+def own_target_rows(model: Any, arrays: Sequence[Any]) -> dict[str, Shape]:
+    """What `prepare` needs as target_rows for these targets: the shapes of those that differ from their output."""
+    found = {}
+    for name, shape, loss, array in zip(model._feed_output_names, model._feed_output_shapes, model._feed_loss_fns,
+                                        arrays):
+        if expected_target_shape(shape, loss) is not None or K.is_tensor(array) or len(array.shape) != len(shape):
+            continue
+        if any(size not in (None, other) for size, other in zip(shape[1:], array.shape[1:])):
+            found[name] = tuple(array.shape[1:])
+    return found
+
+
+def _make_targets(model: Any, training: Training, given: list[Any], modes: list[str | None],
+                  rows: Mapping[str, Shape]) -> None:
     for output, name, loss, target, mode in zip(model.outputs, model.output_names, training.loss_functions, given,
                                                 modes):
         if loss is None:
@@ -153,7 +170,7 @@ def _make_targets(model: Any, training: Training, given: list[Any], modes: list[
             continue
         fed = target is None or K.is_placeholder(target)
         if target is None:
-            target = _target_placeholder(output, name, loss)
+            target = _target_placeholder(output, name, loss, rows.get(name))
         weight = _weight_placeholder(output, name, mode) if fed else None
         training.targets.append(target)
         training.sample_weights.append(weight)
@@ -168,10 +185,10 @@ def _make_targets(model: Any, training: Training, given: list[Any], modes: list[
             training._feed_sample_weight_modes.append(mode)
 
 
-def _target_placeholder(output: Any, name: str, loss: Any) -> Any:
+def _target_placeholder(output: Any, name: str, loss: Any, rows: Shape | None) -> Any:
     shape = expected_target_shape(K.int_shape(output), loss)
     if shape is None:
-        shape = (K.int_shape(output)[0], *[None] * (K.ndim(output) - 1))
+        shape = (K.int_shape(output)[0], *(rows or [None] * (K.ndim(output) - 1)))
     return K.placeholder(shape=shape, dtype=K.dtype(output), name=f"{name}_target")
 
 

@@ -1,6 +1,6 @@
 """Keywords of Keras 1 that Keras 2 still takes, with a warning that shows the new call.
 
-What does not live here: which keywords a layer has (each layer names its own).
+What does not live here: which keywords a layer or a method has (each names its own).
 """
 
 from __future__ import annotations
@@ -9,37 +9,43 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from graphc.frontend_keras.utils.checks import KeywordError
 
-Init = Callable[..., None]
+Method = Callable[..., Any]
 
 
-def renamed_keywords(names: Mapping[str, str], hint: str = "") -> Callable[[Init], Init]:
-    """A decorator for `__init__`: old keyword -> new keyword.
+def renamed_keywords(names: Mapping[str, str], hint: str = "", note: str = "",
+                     convert: Mapping[str, Callable[..., Any]] = MappingProxyType({})) -> Callable[[Method], Method]:
+    """A decorator for `__init__` and other methods: old keyword -> new keyword.
 
-    hint  what the user may have meant by a keyword that is also given by position
+    hint     what the user may have meant by a keyword that is also given by position
+    note     what else changed, for the warning
+    convert  old keyword -> function (value, args, kwargs) that gives the value of the new one
     """
 
-    def decorate(init: Init) -> Init:
-        positions = [name for name in inspect.signature(init).parameters if name != "self"]
+    def decorate(method: Method) -> Method:
+        positions = [name for name in inspect.signature(method).parameters if name != "self"]
 
-        @functools.wraps(init)
-        def wrapper(self: Any, *args: Any, **kwargs: Any) -> None:
-            title = type(self).__name__
+        @functools.wraps(method)
+        def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+            title = type(self).__name__ if method.__name__ == "__init__" else method.__name__
             old = [name for name in names if name in kwargs and name not in positions]
             for name in old:
                 _rename(title, kwargs, name, names[name])
+                if name in convert:
+                    kwargs[names[name]] = convert[name](kwargs[names[name]], args, kwargs)
             if old:
-                warnings.warn(f"Update your `{title}` call to the Keras 2 API: `{_call_text(title, args, kwargs)}`",
-                              stacklevel=2)
+                warnings.warn(f"Update your `{title}` call to the Keras 2 API: `{_call_text(title, args, kwargs)}`"
+                              f"{note and '. '}{note}", stacklevel=2)
             for name in positions[:len(args)]:
                 if name in kwargs:
-                    raise KeywordError(f"__init__() got multiple values for argument '{name}'", where=title,
+                    raise KeywordError(f"{method.__name__}() got multiple values for argument '{name}'", where=title,
                                        got=_call_text(title, args, kwargs),
                                        fix=hint.format(args=", ".join(map(repr, args)), value=repr(kwargs[name])))
-            init(self, *args, **kwargs)
+            return method(self, *args, **kwargs)
 
         return wrapper
 

@@ -54,7 +54,7 @@ class Network(Layer):
 
     def _init_graph(self, inputs: Any, outputs: Any) -> None:
         """Take over the graph between two sets of tensors; nothing changes when it is refused."""
-        inputs, outputs = to_list(inputs, allow_tuple=True), to_list(outputs, allow_tuple=True)
+        inputs, outputs = ([] if ends is None else to_list(ends, allow_tuple=True) for ends in (inputs, outputs))
         self._check_ends(inputs, outputs)
         topology = trace(inputs, outputs, self.name)
         self.inputs, self.outputs = inputs, outputs

@@ -5,6 +5,7 @@ What does not live here: the functions themselves (losses.py, metrics.py), the t
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -37,10 +38,17 @@ def weighted_mean(score: Any, weights: Any = None, mask: Any = None) -> Any:
 
 
 def weighted_objective(fn: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    """(y_true, y_pred, weights, mask) -> the weighted mean of fn(y_true, y_pred)."""
+    """(y_true, y_pred, weights, mask) -> the weighted mean of fn(y_true, y_pred).
+
+    Raises ArgumentError where `fn` gives anything but a tensor.
+    """
 
     def weighted(y_true: Any, y_pred: Any, weights: Any = None, mask: Any = None) -> Any:
-        return weighted_mean(fn(y_true, y_pred), weights, mask)
+        score = fn(y_true, y_pred)
+        if not K.is_tensor(score):
+            raise ArgumentError(f"the loss function `{getattr(fn, '__name__', fn)}` gave no tensor",
+                                expected="a tensor made of y_true and y_pred by functions of K", got=repr(score))
+        return weighted_mean(score, weights, mask)
 
     return weighted
 
@@ -48,14 +56,15 @@ def weighted_objective(fn: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 def collect_metrics(given: Any, output_names: Sequence[str]) -> list[list[Any]]:
     """The metrics of each output: a list counts for all outputs, a dict by name, a list of lists by position.
 
-    Raises ArgumentError for the name of no output, KeywordError (a TypeError) for anything else.
+    The name of no output is ignored with a warning. Raises KeywordError (a TypeError) for anything else.
     """
     if not given:
         return [[] for _ in output_names]
     if isinstance(given, Mapping):
         for name in given:
             if name not in output_names:
-                raise ArgumentError(f"Unknown entry in metrics dictionary: \"{name}\"", expected=list(output_names))
+                warnings.warn(f"Unknown entry in metrics dictionary: \"{name}\". It is ignored; the outputs are "
+                              f"{list(output_names)}", stacklevel=5)
         return [to_list(given.get(name, []), allow_tuple=True) for name in output_names]
     if isinstance(given, (list, tuple)):
         if len(given) == len(output_names) and all(isinstance(one, (list, tuple)) or one is None for one in given):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError, ShapeError
+from graphc.errors import ArgumentError, DTypeError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.utils.checks import KeywordError
 
@@ -23,7 +23,8 @@ def weight_arrays(sample_weight: Any, class_weight: Any, targets: Sequence[Any],
     sample_weight  an array, or arrays by position or name; (samples,), or (samples, steps) in mode "temporal"
     class_weight   class -> weight, or such dicts by position or name; sample_weight goes before it
 
-    Raises ShapeError, ArgumentError (ValueErrors), KeywordError (a TypeError).
+    Entries for outputs that do not exist are ignored with a warning. Raises ShapeError, ArgumentError (ValueErrors),
+    KeywordError, DTypeError (TypeErrors).
     """
     by_sample = _per_output(sample_weight, names, "sample_weight")
     by_class = _per_output(class_weight, names, "class_weight")
@@ -49,7 +50,8 @@ def _per_output(given: Any, names: Sequence[str], what: str) -> list[Any]:
     if isinstance(given, Mapping):
         for name in given:
             if name not in names:
-                raise ArgumentError(f"Unknown entry in {what} dictionary: \"{name}\"", expected=list(names))
+                warnings.warn(f"Unknown entry in {what} dictionary: \"{name}\". It is ignored; the outputs are "
+                              f"{list(names)}", stacklevel=6)
         return [given.get(name) for name in names]
     raise KeywordError(f"The model has multiple outputs, so `{what}` should be either a list or a dict. Provided "
                        f"`{what}` type not understood", got=type(given).__name__)
@@ -80,7 +82,7 @@ def _weights(name: str, target: Any, sample_weight: Any, class_weight: Any, mode
         if isinstance(class_weight, Mapping):
             warnings.warn("Found both `sample_weight` and `class_weight`: `class_weight` argument will be ignored.",
                           stacklevel=5)
-        return given.astype(K.floatx(), copy=False)
+        return _numbers(given, "sample_weight", name)
     if isinstance(class_weight, Mapping):
         return _by_class(name, target, class_weight)
     shape = target.shape[:2] if mode == "temporal" else target.shape[:1]
@@ -98,4 +100,11 @@ def _by_class(name: str, target: Any, class_weight: Mapping[Any, float]) -> np.n
     if missing:
         raise ArgumentError(f"`class_weight` must contain all classes in the data. The classes {set(missing)} exist in "
                             "the data but not in `class_weight`", where=name)
-    return np.array([class_weight[one] for one in found], dtype=K.floatx())[places.reshape(-1)]
+    return _numbers([class_weight[one] for one in found], "class_weight", name)[places.reshape(-1)]
+
+
+def _numbers(values: Any, what: str, name: str) -> np.ndarray:
+    try:
+        return np.asarray(values, dtype=K.floatx())
+    except (TypeError, ValueError) as error:
+        raise DTypeError(f"`{what}` holds no numbers", where=name, expected="numbers", got=f"{error!s:.200}") from error

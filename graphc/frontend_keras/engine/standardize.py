@@ -5,7 +5,7 @@ What does not live here: sample and class weights (sample_weights.py), the cut i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -88,17 +88,33 @@ def _as_array(value: Any, name: str, what: str) -> Any:
         value = value.values
     if not hasattr(value, "shape") or not hasattr(value, "dtype"):
         value = _converted(value, name, what)
-    kind = getattr(value.dtype, "kind", "f")
-    if kind not in "biuf":
+    if value.dtype == object:
+        value = _numbers(value, name, what)
+    if getattr(value.dtype, "kind", "f") not in "biuf":
         raise DTypeError(f"Error when checking {what}: {name} holds no numbers", expected="numbers",
-                         got=f"an array of {value.dtype}",
-                         fix="Rows of different lengths? Pad them." if kind == "O" else "")
+                         got=f"an array of {value.dtype}")
     if len(value.shape) == 0:
         raise ShapeError(f"Error when checking {what}: expected {name} to have a batch axis, but got a single number")
     return np.expand_dims(value, 1) if len(value.shape) == 1 else value
 
 
+def _numbers(value: Any, name: str, what: str) -> np.ndarray:
+    """An array of Python objects, as data frames of mixed columns give, as an array of numbers."""
+    try:
+        return np.asarray(value, K.floatx())
+    except (TypeError, ValueError) as error:
+        raise DTypeError(f"Error when checking {what}: {name} holds no numbers", expected="numbers",
+                         got=f"an array of objects, {error!s:.200}",
+                         fix="Rows of different lengths? Pad them." if np.ndim(value) else "") from error
+
+
 def _converted(value: Any, name: str, what: str) -> np.ndarray:
+    if isinstance(value, Iterator):
+        raise DTypeError(f"Error when checking {what}: {name} is no array", expected="an array",
+                         got=type(value).__name__,
+                         fix="Generators go to fit_generator, evaluate_generator and predict_generator.")
+    if isinstance(value, Sized) and not len(value):
+        raise ShapeError(f"Error when checking {what}: {name} has no samples", got=repr(value))
     try:
         return np.asarray(value)
     except ValueError as error:

@@ -1,7 +1,8 @@
 """Model: a network that can be trained, tested and asked.
 
-What does not live here: what compile prepares (compile.py), the loops (training_arrays.py, fitting.py), the
-compiled functions (functions.py), checks of data (standardize.py, sample_weights.py).
+What does not live here: what compile prepares (compile.py), the loops (training_arrays.py, fitting.py), batches of
+the user's own code (training_generator.py), the compiled functions (functions.py), checks of data (standardize.py,
+sample_weights.py).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from graphc.frontend_keras.engine.rows import Rows
 from graphc.frontend_keras.engine.sample_weights import weight_arrays
 from graphc.frontend_keras.engine.shapes import positive
 from graphc.frontend_keras.engine.standardize import check_lengths, input_arrays, target_arrays
+from graphc.frontend_keras.engine.training_generator import TrainingOnGenerators
 from graphc.frontend_keras.utils.generic_utils import unpack_singleton
 
 BATCH_SIZE = 32
@@ -36,8 +38,8 @@ class NotCompiledError(GraphcError, RuntimeError):
     """Training or testing was asked of a model that has not been compiled."""
 
 
-class Model(Network):
-    """A network with compile, fit, evaluate and predict.
+class Model(TrainingOnGenerators, Network):
+    """A network with compile, fit, evaluate and predict, on arrays and on generators of batches.
 
     inputs, outputs  tensors or lists of them, as for Network; without them, a subclass that defines `call`
     """
@@ -46,6 +48,8 @@ class Model(Network):
     _feed_sample_weights: list[Any]
     _feed_output_names: list[str]
     _feed_sample_weight_modes: list[str | None]
+    _feed_output_shapes: list[tuple[int | None, ...]]
+    _feed_loss_fns: list[Any]
 
     @renamed_keywords({"input": "inputs", "output": "outputs"})
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None):
@@ -60,6 +64,7 @@ class Model(Network):
         self._seconds_per_step: dict[tuple[int, int], float] = {}
         self._function_kwargs: dict[str, Any] = {}
         self._target_tensors: Any = None
+        self._target_rows: dict[str, tuple[int | None, ...]] = {}
         self._structure_changed()
         super().__init__(inputs, outputs, name)
 
@@ -107,12 +112,24 @@ class Model(Network):
         if self.built:
             training = compiling.prepare(self, loss, metrics, loss_weights, sample_weight_mode, weighted_metrics,
                                          target_tensors)
-            self._structure_changed()
-            self.__dict__.update(vars(training))
-            self._is_compiled = True
+            self._take(training)
+        self._target_rows = {}
         self.optimizer, self.loss, self.metrics = optimizer, loss or [], metrics or []
         self.loss_weights, self.sample_weight_mode = loss_weights, sample_weight_mode
         self.weighted_metrics, self._target_tensors, self._function_kwargs = weighted_metrics, target_tensors, kwargs
+
+    def _take(self, training: compiling.Training) -> None:
+        self._structure_changed()
+        self.__dict__.update(vars(training))
+        self._is_compiled = True
+
+    def _adapt_targets(self, targets: Sequence[Any]) -> None:
+        """Compile again where an own loss gets targets of another shape than the output and than those before."""
+        rows = compiling.own_target_rows(self, targets)
+        if rows != self._target_rows:
+            self._take(compiling.prepare(self, self.loss, self.metrics, self.loss_weights, self.sample_weight_mode,
+                                         self.weighted_metrics, self._target_tensors, rows))
+            self._target_rows = rows
 
     def _prepare_for(self, x: Any, targets: bool) -> None:
         """Build for the data `x` and compile, where that was put off.
@@ -203,6 +220,7 @@ class Model(Network):
         weights = None
         if targets:
             outputs = target_arrays(self, y)
+            self._adapt_targets(outputs)
             weights = weight_arrays(sample_weight, class_weight, outputs, self._feed_output_names,
                                     self._feed_sample_weight_modes)
         check_lengths(inputs, outputs, weights or [])
@@ -319,6 +337,8 @@ class Model(Network):
 
     def _on_batch(self, kind: str, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Any:
         inputs, targets, weights = self._data(x, y, sample_weight, class_weight)
+        if not inputs and not targets:
+            return unpack_singleton(self._function(kind)([]))
         function, rows = self._rows(kind, inputs, targets, weights)
         if weights is None:
             self._remember(kind, function)
@@ -330,6 +350,8 @@ class Model(Network):
         if fast is not None and type(x) is np.ndarray and x.shape[1:] == fast[0] and len(x):
             return fast[1]((x,))[0]
         inputs = self._data(x, None, targets=False)[0]
+        if not inputs:
+            return unpack_singleton(self._function(PREDICT)([]))
         function, rows = self._rows(PREDICT, inputs)
         self._remember(PREDICT, function)
         return unpack_singleton(function(rows.take(0, rows.count)))

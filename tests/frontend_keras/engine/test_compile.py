@@ -114,7 +114,6 @@ def test_an_output_without_a_loss_takes_no_target():
     ({"loss": "mse", "loss_weights": [1.0, float("nan")]}, ValueError, "not finite"),
     ({"loss": "mse", "metrics": "accuracy"}, TypeError, "Expected a list or dictionary"),
     ({"loss": "mse", "metrics": ["nonsense"]}, ValueError, "nonsense"),
-    ({"loss": "mse", "metrics": {"nobody": "mae"}}, ValueError, "nobody"),
     ({"loss": "mse", "sample_weight_mode": {"main": None}}, ValueError, 'Output "aux" missing from sample_weight_mode'),
     ({"loss": "mse", "sample_weight_mode": "spatial"}, ValueError, 'should be None or "temporal"'),
     ({"loss": None}, ValueError, "no loss to optimize"),
@@ -203,3 +202,53 @@ def test_trainable_takes_effect_with_the_next_compile():
     model.train_on_batch(X, np.ones(8))
     np.testing.assert_array_equal(first, model.layers[0].get_weights()[0])
     assert not np.array_equal(last, model.layers[1].get_weights()[0])
+
+
+def test_metrics_of_no_output_are_ignored_with_a_warning():
+    model = two_outputs()
+    with pytest.warns(UserWarning, match='Unknown entry in metrics dictionary: "nobody"'):
+        model.compile("sgd", "mse", metrics={"nobody": "mae", "aux": "mae"})
+    assert model.metrics_names == ["loss", "main_loss", "aux_loss", "aux_mean_absolute_error"]
+
+
+def squares(y_true, y_pred):
+    return K.mean(K.square(y_true - y_pred), axis=-1)
+
+
+def weighted_squares(y_true, y_pred):
+    return K.mean(K.square(y_true[:, :3] - y_pred) * y_true[:, 3:], axis=-1)
+
+
+@pytest.mark.parametrize(("loss", "target", "own"), [
+    (squares, np.full((8, 1), 0.5), lambda y, p: (y - p) ** 2),
+    (squares, np.full(8, 0.5), lambda y, p: (y[:, None] - p) ** 2),
+    (squares, np.full((8, 3), 0.5), lambda y, p: (y - p) ** 2),
+    (weighted_squares, np.arange(32.0).reshape(8, 4) / 32, lambda y, p: (y[:, :3] - p) ** 2 * y[:, 3:]),
+])
+def test_an_own_loss_takes_targets_of_its_own_shape(loss, target, own):
+    model = Sequential([Dense(3, input_dim=4)])
+    model.compile("sgd", loss, metrics=[loss])
+    want = own(target, model.predict(X).astype("float64")).mean()
+    assert model.evaluate(X, target, verbose=0) == pytest.approx([want, want], rel=1e-5)
+    assert model.fit(X, target, batch_size=8, verbose=0).history["loss"] == pytest.approx([want], rel=1e-5)
+    assert model.train_on_batch(X, target)[0] < want
+
+
+def test_an_own_loss_may_meet_several_shapes():
+    model = Sequential([Dense(3, input_dim=4)])
+    model.compile("sgd", squares)
+    outputs = model.predict(X).astype("float64")
+    for target in (np.ones((8, 1)), np.ones((8, 3)), np.ones((8, 1))):
+        assert model.evaluate(X, target, verbose=0) == pytest.approx(((1 - outputs) ** 2).mean(), rel=1e-5)
+    with pytest.raises(ValueError, match="could not be broadcast together"):
+        model.evaluate(X, np.ones((8, 2)), verbose=0)
+    assert model.evaluate(X, np.ones((8, 1)), verbose=0) > 0
+
+
+@pytest.mark.parametrize("gives", [None, 3.0, [1.0]])
+def test_an_own_loss_that_gives_no_tensor(gives):
+    def own(y_true, y_pred):
+        return gives
+
+    with pytest.raises(ValueError, match=r"the loss function `own` gave no tensor; expected a tensor made of y_true"):
+        binary().compile("sgd", own)

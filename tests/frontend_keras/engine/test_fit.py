@@ -441,3 +441,16 @@ def test_pace_follows_the_clock(monkeypatch):
     pace.done(1)
     assert pace.steps(1000) == 100
     assert pace.steps(3) == 3
+
+
+def test_tensors_of_the_model_as_data():
+    x = Input(tensor=K.variable(X))
+    model = Model(x, Dense(3)(x))
+    model.compile("sgd", "mse", target_tensors=K.variable(Y))
+    model.set_weights([np.zeros((5, 3)), np.zeros(3)])
+    want = (Y ** 2).mean()
+    assert model.test_on_batch(None, None) == pytest.approx(want, rel=1e-5)
+    assert model.evaluate(steps=2, verbose=0) == pytest.approx(want, rel=1e-5)
+    np.testing.assert_array_equal(model.predict_on_batch(None), np.zeros((50, 3)))
+    assert model.train_on_batch(None, None) == pytest.approx(want, rel=1e-5)
+    assert model.fit(steps_per_epoch=2, epochs=2, verbose=0).history["loss"][1] < want

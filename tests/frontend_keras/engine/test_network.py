@@ -120,6 +120,9 @@ def test_graphs_that_are_no_models():
         Model(Dense(2)(a), y)
     with pytest.raises(ValueError, match="Lambda"):
         Model(a, Dense(2)(K.square(Dense(2)(a))))
+    for ends in ({"inputs": a}, {"outputs": y}, {"inputs": [], "outputs": []}):
+        with pytest.raises(ValueError, match="a Model needs inputs and outputs"):
+            Model(**ends)
     with pytest.raises(ValueError, match='The name "same" is used 2 times in the model'):
         Model(a, Dense(2, name="same")(Dense(2, name="same")(a)))
 

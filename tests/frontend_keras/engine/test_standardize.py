@@ -71,6 +71,8 @@ def test_data_frames_by_their_values():
     (np.array([{}, {}]), "holds no numbers"),
     (3.0, "single number"),
     (X[:0], "no samples"),
+    ([], r"dense_3_input has no samples; got \[\]"),
+    (iter([X]), "expected an array; got list_iterator. Generators go to fit_generator"),
 ])
 def test_inputs_that_do_not_fit(data, message):
     model = chain()
@@ -215,5 +217,38 @@ def test_weights_of_several_outputs():
         model.test_on_batch(X, y, sample_weight=[weights])
     with pytest.raises(TypeError, match="should be either a list or a dict"):
         model.test_on_batch(X, y, sample_weight=weights)
-    with pytest.raises(ValueError, match="Unknown entry in sample_weight dictionary"):
+    with pytest.warns(UserWarning, match="Unknown entry in sample_weight dictionary"):
         model.test_on_batch(X, y, sample_weight={"r": weights})
+    with pytest.warns(UserWarning, match="Unknown entry in class_weight dictionary"):
+        plain = model.train_on_batch(X, y, class_weight={0: 2.0, 1: 1.0})[0]
+    assert plain == pytest.approx(p.mean() + q.mean(), rel=1e-5)
+
+
+def test_arrays_of_objects_that_are_numbers():
+    mixed = X.astype(object)
+    mixed[0, 0], mixed[1, 1] = 1, True
+    want = X.copy()
+    want[0, 0] = want[1, 1] = 1
+    np.testing.assert_array_equal(input_arrays(mixed, ["a"], [(None, 4)], "input")[0], want.astype("float32"))
+
+
+@pytest.mark.parametrize("kind", [list, np.asarray])
+def test_classes_out_of_range_are_refused_and_nothing_is_trained(kind):
+    model = chain(3, "sparse_categorical_crossentropy", activation="softmax")
+    weights = model.get_weights()
+    for wrong in (3, -1, 10**12, float("nan")):
+        y = kind([0.0, 1, 2, 0, 1, wrong, 0, 1])
+        for run in (model.train_on_batch, model.test_on_batch, lambda x, y: model.fit(x, y, verbose=0),
+                    lambda x, y: model.evaluate(x, y, batch_size=3, verbose=0)):
+            with pytest.raises(IndexError, match="expected 0 <= index < 3"):
+                run(X, y)
+    for before, after in zip(weights, model.get_weights()):
+        np.testing.assert_array_equal(before, after)
+    assert model.train_on_batch(X, kind([0, 1, 2, 0, 1, 2, 0, 1])) > 0
+
+
+def test_weights_that_are_no_numbers():
+    with pytest.raises(TypeError, match="`sample_weight` holds no numbers"):
+        chain().train_on_batch(X, np.zeros(8), sample_weight=np.array(["a"] * 8))
+    with pytest.raises(TypeError, match="`class_weight` holds no numbers"):
+        chain().train_on_batch(X, np.zeros(8), class_weight={0: "much"})

@@ -1,0 +1,292 @@
+"""Training, testing and prediction on batches that the user's own code makes: generators and Sequences.
+
+What does not live here: making batches ahead of their use (utils/data_utils.py), training on arrays (fitting.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as Listing
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+
+from graphc.errors import ArgumentError, GraphcError
+from graphc.frontend_keras.engine import fitting
+from graphc.frontend_keras.engine.legacy import renamed_keywords
+from graphc.frontend_keras.engine.shapes import positive
+from graphc.frontend_keras.utils.checks import KeywordError
+from graphc.frontend_keras.utils.data_utils import (
+    GeneratorEnqueuer,
+    OrderedEnqueuer,
+    Sequence,
+    SequenceEnqueuer,
+    iter_sequence_infinite,
+)
+from graphc.frontend_keras.utils.generic_utils import to_list, unpack_singleton
+from graphc.frontend_keras.utils.progbar import Progbar
+
+
+class DataExhaustedError(GraphcError, StopIteration):
+    """A generator ended before the steps did; a StopIteration, as in Keras."""
+
+
+def _steps_of_samples(samples: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Keras 1 counted the samples of an epoch: steps, where the generator knows how many samples it gives at once."""
+    at_once = getattr(args[0] if args else kwargs.get("generator"), "batch_size", None)
+    return samples if at_once is None else samples // at_once
+
+
+_keras1_keywords = renamed_keywords(
+    {"samples_per_epoch": "steps_per_epoch", "val_samples": "steps", "nb_epoch": "epochs",
+     "nb_val_samples": "validation_steps", "nb_worker": "workers", "pickle_safe": "use_multiprocessing",
+     "max_q_size": "max_queue_size"},
+    note="`steps_per_epoch`, `validation_steps` and `steps` count batches; the Keras 1 names counted samples",
+    convert={"samples_per_epoch": _steps_of_samples})
+
+
+class TrainingOnGenerators:
+    """The methods of Model that take batches from a generator or a keras.utils.Sequence.
+
+    generator            gives (x, y) or (x, y, sample_weight), again and again; or a Sequence of such batches
+    steps                batches to take; default: as many as the Sequence has
+    max_queue_size       how many batches are made ahead
+    workers              threads that make them; 0: each is made when it is needed
+    use_multiprocessing  accepted; threads serve in place of processes
+
+    Raises ArgumentError (a ValueError) for other batches and for a missing number of steps, DataExhaustedError
+    (a StopIteration) where a generator ends too early, and whatever the generator raises.
+    """
+
+    @_keras1_keywords
+    def fit_generator(self, generator: Any, steps_per_epoch: float | None = None, epochs: int = 1, verbose: int = 1,
+                      callbacks: Listing[Any] | None = None, validation_data: Any = None,
+                      validation_steps: float | None = None, class_weight: Any = None, max_queue_size: int = 10,
+                      workers: int = 1, use_multiprocessing: bool = False, shuffle: bool = True,
+                      initial_epoch: int = 0) -> Any:
+        """Train; returns the History. Arguments as for `fit`, and:
+
+        validation_data  (x, y), (x, y, sample_weight), a generator or a Sequence
+        shuffle          whether each epoch takes the batches of a Sequence in a new order; not with workers=0
+        """
+        _check_ready(self)
+        queueing = (workers, max_queue_size, use_multiprocessing)
+        steps = _number_of_steps(steps_per_epoch, generator, "steps_per_epoch")
+        validation = _Validation(self, validation_data, validation_steps, queueing)
+        span = range(fitting._epoch_number(initial_epoch, "initial_epoch"), fitting._epoch_number(epochs, "epochs"))
+        listeners = fitting._callbacks(self, callbacks, verbose, steps)
+        listeners.set_params({"epochs": epochs, "steps": steps, "verbose": verbose, "do_validation": validation.wanted,
+                              "metrics": fitting._metric_labels(self, validating=True)})
+        for callback in listeners:
+            callback.validation_data = validation.arrays
+        listeners.on_train_begin()
+        with ExitStack() as streams:
+            validation.open(streams, len(span))
+            batches = streams.enter_context(_opened(generator, steps * len(span), queueing, shuffle))
+            _train(self, batches, steps, span, listeners, class_weight, validation)
+        listeners.on_train_end()
+        return self.history  # type: ignore[attr-defined]
+
+    @_keras1_keywords
+    def evaluate_generator(self, generator: Any, steps: float | None = None, max_queue_size: int = 10,
+                           workers: int = 1, use_multiprocessing: bool = False, verbose: int = 0) -> Any:
+        """The loss, or a list of the loss and the metrics: means over the batches, weighted by their sizes."""
+        _check_ready(self)
+        count = _number_of_steps(steps, generator, "steps")
+        with _opened(generator, count, (workers, max_queue_size, use_multiprocessing)) as batches:
+            return unpack_singleton(_test(self, batches, count, verbose))
+
+    @_keras1_keywords
+    def predict_generator(self, generator: Any, steps: float | None = None, max_queue_size: int = 10,
+                          workers: int = 1, use_multiprocessing: bool = False, verbose: int = 0) -> Any:
+        """The outputs for all batches, one after the other; targets and weights in the batches are ignored."""
+        count = _number_of_steps(steps, generator, "steps")
+        bar = Progbar(target=count) if verbose == 1 else None
+        parts = []
+        with _opened(generator, count, (workers, max_queue_size, use_multiprocessing)) as batches:
+            for step in range(count):
+                batch = batches.take(step, count)
+                x = _parts(batch)[0] if isinstance(batch, tuple) else batch
+                parts.append(to_list(self.predict_on_batch(x)))  # type: ignore[attr-defined]
+                if bar is not None:
+                    bar.update(step + 1)
+        return unpack_singleton([column[0] if count == 1 else np.concatenate(column) for column in zip(*parts)])
+
+
+# ---- streams of batches
+
+
+class _Stream:
+    """Batches, one after the other. `ordered` is what makes those of a Sequence ahead, or None."""
+
+    def __init__(self, batches: Iterator[Any], ordered: OrderedEnqueuer | None = None):
+        self.batches, self.ordered = batches, ordered
+
+    def take(self, step: int, steps: int) -> Any:
+        """The next batch, for step number `step` of `steps`."""
+        try:
+            return next(self.batches)
+        except StopIteration:
+            raise DataExhaustedError("the generator ran out of data", expected=f"{steps} batches, and as many again "
+                                     "for each further epoch", got=f"the end after {step} of them",
+                                     fix="Let it begin anew (`while True:`), or give fewer steps.") from None
+
+    def end_epoch(self) -> None:
+        if self.ordered is not None:
+            self.ordered.end_epoch()
+
+
+@contextmanager
+def _opened(source: Any, wanted: int, queueing: tuple[int, int, bool], shuffle: bool = False) -> Iterator[_Stream]:
+    """The batches of a source, of which `wanted` will be taken."""
+    workers, max_queue_size, use_multiprocessing = queueing
+    ordered = isinstance(source, Sequence)
+    if workers < 1:
+        yield _Stream(iter_sequence_infinite(source) if ordered else source)
+        return
+    enqueuer: SequenceEnqueuer = (OrderedEnqueuer(source, use_multiprocessing, shuffle) if ordered else
+                                  GeneratorEnqueuer(source, use_multiprocessing))
+    enqueuer.wanted = wanted
+    enqueuer.start(workers, max_queue_size)
+    try:
+        yield _Stream(enqueuer.get(), enqueuer if isinstance(enqueuer, OrderedEnqueuer) else None)
+    finally:
+        enqueuer.stop()
+
+
+def _is_stream(source: Any) -> bool:
+    return isinstance(source, Sequence) or hasattr(source, "__next__")
+
+
+def _number_of_steps(given: float | None, source: Any, name: str) -> int:
+    """The steps to take. A fraction, as samples / batch size gives, is rounded up."""
+    if not _is_stream(source):
+        raise KeywordError("no batches can be taken of this", where=name,
+                           expected="a generator or a keras.utils.Sequence", got=type(source).__name__,
+                           fix="Call the generator function: f() instead of f." if callable(source) else "")
+    if given is None:
+        if not isinstance(source, Sequence):
+            raise ArgumentError(f"`{name}=None` is only valid for a generator based on the `keras.utils.Sequence` "
+                                "class", fix=f"Please specify `{name}` or use the `keras.utils.Sequence` class.")
+        given = len(source)
+    if isinstance(given, float) and math.isfinite(given):
+        given = math.ceil(given)
+    return positive(given, name, type(source).__name__)
+
+
+def _parts(batch: Any) -> tuple[Any, Any, Any]:
+    """x, y and the sample weights of a batch."""
+    if isinstance(batch, Mapping) or not hasattr(batch, "__len__") or len(batch) not in (2, 3):
+        raise ArgumentError("Output of generator should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: "
+                            f"{batch!s:.200}")
+    x, y, *weight = batch
+    return x, y, weight[0] if weight else None
+
+
+def _size(x: Any) -> int:
+    """The number of samples of an input; 1 where tensors of the model are the data."""
+    if x is None or (isinstance(x, (list, tuple, Mapping)) and not x):
+        return 1
+    first = next(iter(x.values())) if isinstance(x, Mapping) else x
+    size = len(first[0] if isinstance(first, (list, tuple)) and hasattr(first[0], "shape") else first)
+    if not size:
+        raise ArgumentError("Received an empty batch. Batches should contain at least one item")
+    return size
+
+
+def _check_ready(model: Any) -> None:
+    model._prepare_for(None, targets=True)
+
+
+# ---- loops
+
+
+class _Validation:
+    """What a model is validated on after each epoch: arrays, a generator, a Sequence, or nothing.
+
+    arrays  for callbacks: inputs, targets, sample weights; None unless there are such
+    """
+
+    def __init__(self, model: Any, data: Any, steps: float | None, queueing: tuple[int, int, bool]):
+        self.model, self.data, self.queueing = model, data, queueing
+        self.stream: _Stream | None = None
+        self.arrays: list[Any] | None = None
+        self.from_stream = _is_stream(data)
+        self.wanted = self.from_stream or bool(data)
+        if self.from_stream:
+            self.steps = _number_of_steps(steps or None, data, "validation_steps")
+        elif self.wanted:
+            self.inputs, self.targets, self.weights = self._checked(data)
+            self.arrays = fitting._as_keras(model, (self.inputs, self.targets, self.weights))
+
+    def _checked(self, data: Any) -> tuple[list[Any], list[Any], list[Any] | None]:
+        if len(data) not in (2, 3):
+            raise ArgumentError("`validation_data` should be a tuple `(val_x, val_y, val_sample_weight)` or "
+                                f"`(val_x, val_y)`. Found: {data!s:.200}", where="fit_generator")
+        x, y, *weight = data
+        checked: tuple[list[Any], list[Any], list[Any] | None] = self.model._data(x, y, weight[0] if weight else None)
+        return checked
+
+    def open(self, streams: ExitStack, epochs: int) -> None:
+        if self.from_stream:
+            self.stream = streams.enter_context(_opened(self.data, self.steps * epochs, self.queueing))
+
+    def results(self, batch_size: int) -> list[float]:
+        """The loss and the metrics; arrays are tested in batches of `batch_size`."""
+        if self.stream is not None:
+            results = _test(self.model, self.stream, self.steps)
+            self.stream.end_epoch()
+            return results
+        return to_list(self.model.evaluate(self.inputs, self.targets, batch_size=batch_size, verbose=0,
+                                           sample_weight=self.weights))
+
+
+def _train(model: Any, batches: _Stream, steps: int, span: range, callbacks: Any, class_weight: Any,
+           validation: _Validation) -> None:
+    model.stop_training = False
+    for epoch in span:
+        for metric in model.stateful_metric_functions:
+            metric.reset_states()
+        callbacks.on_epoch_begin(epoch)
+        logs: dict[str, Any] = {}
+        for step in range(steps):
+            size = _train_step(model, batches.take(step, steps), step, callbacks, class_weight)
+            if step + 1 == steps:
+                batches.end_epoch()
+                if validation.wanted:
+                    logs.update((f"val_{label}", value)
+                                for label, value in zip(model.metrics_names, validation.results(size)))
+            if model.stop_training:
+                break
+        callbacks.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+
+
+def _train_step(model: Any, batch: Any, step: int, callbacks: Any, class_weight: Any) -> int:
+    x, y, weight = _parts(batch)
+    size = _size(x)
+    logs: dict[str, Any] = {"batch": step, "size": size}
+    callbacks.on_batch_begin(step, logs)
+    results = to_list(model.train_on_batch(x, y, sample_weight=weight, class_weight=class_weight))
+    logs.update(zip(model.metrics_names, map(float, results)))
+    callbacks.on_batch_end(step, logs)
+    return size
+
+
+def _test(model: Any, batches: _Stream, steps: int, verbose: int = 0) -> list[float]:
+    """The results of `steps` batches: means weighted by their sizes, and the last values of metrics with state."""
+    for metric in model.stateful_metric_functions:
+        metric.reset_states()
+    bar = Progbar(target=steps) if verbose == 1 else None
+    results, sizes = [], []
+    for step in range(steps):
+        x, y, weight = _parts(batches.take(step, steps))
+        sizes.append(_size(x))
+        results.append([float(value) for value in to_list(model.test_on_batch(x, y, sample_weight=weight))])
+        if bar is not None:
+            bar.update(step + 1)
+    return [column[-1] if name in model.stateful_metric_names else float(np.average(column, weights=sizes))
+            for name, column in zip(model.metrics_names, zip(*results))]

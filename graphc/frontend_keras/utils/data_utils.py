@@ -1,0 +1,269 @@
+"""Batches made by the user's own code: Sequence, and the queues that have batches made ahead of their use.
+
+What does not live here: training on them (engine/training_generator.py), files from the network.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import queue
+import random
+import threading
+import time
+import warnings
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+from graphc.errors import ArgumentError
+
+Batches = Iterator[Any]
+
+
+class NotThreadSafeError(ArgumentError, RuntimeError):
+    """Several threads were to take batches of a generator that only one may use."""
+
+
+class Sequence:
+    """A data set in batches: subclasses define `__getitem__(index)`, one batch, and `__len__()`, their number.
+
+    `on_epoch_end()` may change the data between two epochs.
+    """
+
+    def __getitem__(self, index: int) -> Any:
+        raise ArgumentError("a Sequence defines __getitem__", where=type(self).__name__)
+
+    def __len__(self) -> int:
+        raise ArgumentError("a Sequence defines __len__", where=type(self).__name__)
+
+    def on_epoch_end(self) -> None:
+        """After each epoch."""
+
+    def __iter__(self) -> Batches:
+        return (self[i] for i in range(len(self)))
+
+
+def iter_sequence_infinite(sequence: Sequence) -> Batches:
+    """The batches of a sequence in their order, over and over again; `on_epoch_end` is not called."""
+    while True:
+        yield from sequence
+
+
+class Workers:
+    """Daemon threads that carry out calls in the order in which they are handed in.
+
+    Threads of concurrent.futures would keep the process alive while one of them waits for the user's data.
+    """
+
+    def __init__(self, count: int):
+        self._calls: queue.SimpleQueue[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]] | None]
+        self._calls = queue.SimpleQueue()
+        self._count = count
+        for _ in range(count):
+            threading.Thread(target=self._work, daemon=True).start()
+
+    def submit(self, call: Callable[..., Any], *args: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self._calls.put((future, call, args))
+        return future
+
+    def close(self) -> None:
+        """Let the threads end after the calls they have; waits for nothing."""
+        for _ in range(self._count):
+            self._calls.put(None)
+
+    def _work(self) -> None:
+        while (task := self._calls.get()) is not None:
+            future, call, args = task
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(call(*args))
+                except BaseException as error:
+                    future.set_exception(error)
+            del task, future, call, args
+
+
+class SequenceEnqueuer(ABC):
+    """Has threads make batches ahead of their use. Base of OrderedEnqueuer and GeneratorEnqueuer.
+
+    sequence             where the batches come from
+    use_multiprocessing  accepted; threads serve in place of processes, and a warning says so
+    """
+
+    patience = 5.0
+    """Seconds that `stop` waits, unless told, for a batch that is being made."""
+    wanted: float = math.inf
+    """How many batches will be used; where that is known, no further ones are made."""
+
+    def __init__(self, sequence: Any, use_multiprocessing: bool = False):
+        self.sequence, self.use_multiprocessing = sequence, use_multiprocessing
+        self.workers, self._size, self._asked = 0, 1, 0
+        self._pool: Workers | None = None
+        self._made: deque[Future[Any]] = deque()
+
+    def is_running(self) -> bool:
+        return self._pool is not None
+
+    def start(self, workers: int = 1, max_queue_size: int = 10) -> None:
+        """Begin to make batches: `workers` at a time, and no more than `max_queue_size` ahead."""
+        if self.use_multiprocessing:
+            warnings.warn("`use_multiprocessing`: batches are made by threads; processes are not used.", stacklevel=2)
+        self.workers, self._size = workers, max(1, max_queue_size)
+        self._pool = Workers(self._threads(workers))
+        self._begin()
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Make no more batches, and wait until none is being made, at most `timeout` seconds."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        pool.close()
+        left = [future for future in self._made if not future.cancel()]
+        self._made.clear()
+        end = time.monotonic() + (self.patience if timeout is None else timeout)
+        for future in left:
+            try:
+                future.exception(max(0.0, end - time.monotonic()))
+            except (CancelledError, TimeoutError):
+                return
+
+    def get(self) -> Batches:
+        """The batches, until `stop`. What goes wrong while one is made is raised here; None is left out."""
+        try:
+            while self.is_running():
+                batch = self._next()
+                if batch is None:
+                    self._asked -= 1
+                else:
+                    yield batch
+        except Exception:
+            self.stop()
+            raise
+
+    def _threads(self, workers: int) -> int:
+        return max(1, workers)
+
+    def _fill(self) -> None:
+        """Hand calls to the threads until as many batches are on their way as may be."""
+        while self._pool is not None and len(self._made) < self._size and self._asked < self.wanted:
+            call = self._call()
+            if call is None:
+                return
+            self._asked += 1
+            self._made.append(self._pool.submit(*call))
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Hand the first calls to the threads."""
+
+    @abstractmethod
+    def _call(self) -> tuple[Any, ...] | None:
+        """The function that makes the next batch, and its arguments; None where that has to wait."""
+
+    @abstractmethod
+    def _next(self) -> Any:
+        """The next batch; None to leave it out."""
+
+
+class OrderedEnqueuer(SequenceEnqueuer):
+    """The batches of a Sequence, epoch after epoch, each in its place.
+
+    shuffle  whether each epoch takes them in a new order, by Python's own generator (`random.shuffle`)
+
+    `sequence.on_epoch_end()` runs when the last batch of an epoch has been used, in the thread that uses them, and
+    before a batch of the next epoch is made. Raises ArgumentError for a sequence without batches.
+    """
+
+    def __init__(self, sequence: Any, use_multiprocessing: bool = False, shuffle: bool = False):
+        super().__init__(sequence, use_multiprocessing)
+        self.shuffle = shuffle
+        self._order: list[int] = []
+        self._waiting: deque[int] = deque()
+        self._left = 0
+        self._ended = False
+
+    def _begin(self) -> None:
+        self._order = list(range(len(self.sequence)))
+        if not self._order:
+            self.stop()
+            raise ArgumentError("the sequence has no batches", where=type(self.sequence).__name__)
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        if self.shuffle:
+            random.shuffle(self._order)
+        self._left, self._ended = len(self._order), False
+        self._waiting = deque(self._order)
+        self._fill()
+
+    def _call(self) -> tuple[Any, ...] | None:
+        return (self.sequence.__getitem__, self._waiting.popleft()) if self._waiting else None
+
+    def _next(self) -> Any:
+        self.end_epoch()
+        self._left -= 1
+        future = self._made.popleft()
+        self._fill()
+        return future.result()
+
+    def end_epoch(self) -> None:
+        """Where all batches of an epoch have been taken: tell the sequence, and begin the next epoch if there is one.
+
+        Called by `get` at the latest; calling it before, when the last batch has been used, saves time.
+        """
+        if self._left or not self.is_running():
+            return
+        if not self._ended:
+            self.sequence.on_epoch_end()
+            self._ended = True
+        if self._asked < self.wanted:
+            self._begin_epoch()
+
+
+class GeneratorEnqueuer(SequenceEnqueuer):
+    """The batches of a generator, in its order; they end where it ends.
+
+    A plain generator runs in one thread, whatever the number of workers: no two threads may run it at once. Another
+    iterator is asked by all of them, and must be made for that. `wait_time` and `random_seed` change nothing.
+
+    Raises NotThreadSafeError (a RuntimeError) where such an iterator was not made for several threads.
+    """
+
+    def __init__(self, sequence: Any, use_multiprocessing: bool = False, wait_time: float | None = None,
+                 random_seed: int | None = None):
+        super().__init__(sequence, use_multiprocessing)
+
+    def _threads(self, workers: int) -> int:
+        return 1 if inspect.isgenerator(self.sequence) else super()._threads(workers)
+
+    def _begin(self) -> None:
+        self._fill()
+
+    def _call(self) -> tuple[Any, ...] | None:
+        return (next, self.sequence)
+
+    def get(self) -> Batches:
+        """The batches, until `stop` or the end of the generator."""
+        try:
+            yield from super().get()
+        except ValueError as error:
+            if "generator already executing" not in str(error):
+                raise
+            raise NotThreadSafeError("Your generator is NOT thread-safe", fix="Use workers=1, a lock, or a "
+                                     "keras.utils.Sequence.") from error
+
+    def _next(self) -> Any:
+        self._fill()
+        while self._made:
+            try:
+                batch = self._made.popleft().result()
+            except StopIteration:
+                self.wanted = 0
+                continue
+            self._fill()
+            return batch
+        self.stop()
+        return None
