@@ -23,6 +23,8 @@ from graphc.ir.spec import Kind, define
 from graphc.ir.traced import RuleContext, Traced
 from graphc.ir.types import I32, TensorType
 
+APART = 1 << 18  # bytes of weights whose gradients are kept for each item of a batch
+
 
 def _spatial(rank: int) -> Ints:
     return tuple(range(1, rank - 1))
@@ -65,9 +67,22 @@ def _convolution_body(ctx: RuleContext, x: Traced, w: Traced) -> Traced:
 
 def _convolution_vjp(ctx: RuleContext, g: Traced, x: Traced, w: Traced) -> list[Traced]:
     strides, dilations = ctx.attrs["strides"], ctx.attrs["dilations"]
+    return [_to_input(g, x, w, strides, dilations), _to_weights(g, x, w, strides, dilations)]
+
+
+def _to_weights(g: Traced, x: Traced, w: Traced, strides: Ints, dilations: Ints) -> Traced:
+    """The product of each item's windows and cotangents, summed over the items.
+
+    Few weights: the sum is a step of its own, and threads share the items. Many: one product over all items, since
+    their products would not fit in a cache.
+    """
     columns = _columns(x, w.shape[:-2], strides, dilations)
-    to_weights = columns.transpose(perm=(1, 0)).matmul(_matrix(g)).reshape(shape=w.shape)
-    return [_to_input(g, x, w, strides, dilations), to_weights]
+    size = size_of(w.shape) * w.dtype.itemsize
+    if not isinstance(size, int) or size > APART:
+        return columns.transpose(perm=(1, 0)).matmul(_matrix(g)).reshape(shape=w.shape)
+    items, places = x.shape[0], size_of(g.shape[1:-1])
+    apart = columns.reshape(shape=(items, places, columns.shape[1])).transpose(perm=(0, 2, 1))
+    return apart.matmul(g.reshape(shape=(items, places, w.shape[-1]))).reduce_sum(axes=(0,)).reshape(shape=w.shape)
 
 
 def _to_input(g: Traced, x: Traced, w: Traced, strides: Ints, dilations: Ints) -> Traced:
