@@ -158,7 +158,7 @@ class _Emitter:
             if self.inside:
                 self._lines_inside(sums)
             elif self.lines:
-                with self._line_loop("q_lo", "q_hi"):
+                with self._line_loop("line_lo", "line_hi"):
                     self._chunks(sums, plus(spec.a.at, "a_line"), "0", source.size(self.row.extent), direct)
             else:
                 self._chunks(sums, spec.a.at, "r_lo", "r_hi", direct)
@@ -171,7 +171,7 @@ class _Emitter:
         panels = str(-(-self.spec.n // self.tiles.width)) if isinstance(self.spec.n, int) \
             else f"(({self.n} + {self.tiles.width - 1}) // {self.tiles.width})"
         by_line = bool(self.lines) and not self.inside
-        name, count = ("q", self.line_count) if by_line else ("r", source.size(self.row.extent))
+        name, count = ("line", self.line_count) if by_line else ("r", source.size(self.row.extent))
         source.line(f"p_lo, p_hi, {name}_lo, {name}_hi = 0, {panels}, 0, {count}")
         if not split:
             return
@@ -180,8 +180,8 @@ class _Emitter:
             source.line(f"p_hi = {panels} * (thread + 1) // threads")
         with source.block("else:"):
             if by_line:
-                source.line(f"q_lo = {count} * thread // threads")
-                source.line(f"q_hi = {count} * (thread + 1) // threads")
+                source.line(f"line_lo = {count} * thread // threads")
+                source.line(f"line_hi = {count} * (thread + 1) // threads")
                 return
             grain = self.tiles.rows[1]
             source.line(f"blocks = ({count} + {grain - 1}) // {grain}")
@@ -218,13 +218,13 @@ class _Emitter:
         return Sums(self.out[0], plus(self.out[1], times(row, str(self.spec.n)), "j0"), self.spec.n)
 
     def _first(self) -> str:
-        """The number of the first row of line q."""
-        return times("q", self.source.size(self.row.extent)) if self.lines else "0"
+        """The number of the first row of the line at hand."""
+        return times("line", self.source.size(self.row.extent)) if self.lines else "0"
 
     @contextmanager
     def _line_loop(self, low: str, high: str) -> Iterator[None]:
-        with self.source.block(f"for q in range({low}, {high}):"):
-            self.source.line(f"a_line = {linear('q', self.lines, self.source.size)}")
+        with self.source.block(f"for line in range({low}, {high}):"):
+            self.source.line(f"a_line = {linear('line', self.lines, self.source.size)}")
             yield
 
     def _lines_inside(self, sums: Sums) -> None:

@@ -283,3 +283,16 @@ def test_convolutions(kernel, strides, dilations, channels, thread_counts):
       %r = relu(%z)
       return %r
     }}""", [{"B": b, "N": n} for b, n in ((1, 5), (3, 9), (2, 33), (0, 6))], thread_counts)
+
+
+@pytest.mark.parametrize(("shape", "strides", "dilations"), [((3,), (2,), (2,)), ((3,), (1,), (1,)), ((5,), (1,), (2,))])
+def test_the_windows_of_each_item_of_a_batch(shape, strides, dilations, thread_counts):
+    """Lines of rows inside a batch: each has a number of its own."""
+    size = (9 - (shape[0] - 1) * dilations[0] - 1) // strides[0] + 1
+    assert_agrees(f"""graph g(%x: f32[N,9,4], %g: f32[N,{size},17]) {{
+      %s = windows(%x){{axes=(1,), shape={shape}, strides={strides}, dilations={dilations}}}
+      %c = reshape(%s){{shape=(N,{size},{4 * shape[0]})}}
+      %t = transpose(%c){{perm=(0,2,1)}}
+      %w = matmul(%t, %g)
+      return %w
+    }}""", [{"N": 1}, {"N": 2}, {"N": 5}], thread_counts)
