@@ -43,18 +43,34 @@ def test_keras_json_is_read(tmp_path):
     assert imported(tmp_path, KERAS_BACKEND="tensorflow")[0] == "float64 1e-05 channels_first tensorflow"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "{}"])
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "{}", "[" * 100_000])
 def test_a_broken_file_counts_as_absent(tmp_path, text):
     (tmp_path / "keras.json").write_text(text)
     assert imported(tmp_path) == ("float32 1e-07 channels_last tensorflow", "")
 
 
 def test_impossible_values_are_named_and_not_taken(tmp_path):
-    (tmp_path / "keras.json").write_text('{"floatx": "int8", "epsilon": 1, "image_data_format": "channels_first"}')
+    (tmp_path / "keras.json").write_text('{"floatx": "float16", "epsilon": "1", "image_data_format": "channels_first"}')
     out, warnings = imported(tmp_path, KERAS_BACKEND="jax")
     assert out == "float32 1e-07 channels_first tensorflow"
-    assert "floatx = 'int8' is not possible" in warnings
+    assert "floatx = 'float16' is not possible" in warnings
     assert "backend = 'jax' is not possible" in warnings
+
+
+@pytest.mark.parametrize("epsilon", ["NaN", "Infinity", "-1e-7", "1e400", '"small"', "null", "[]"])
+def test_an_impossible_epsilon(tmp_path, epsilon):
+    (tmp_path / "keras.json").write_text(f'{{"epsilon": {epsilon}}}')
+    out, warnings = imported(tmp_path)
+    assert out == "float32 1e-07 channels_last tensorflow"
+    assert "epsilon = " in warnings
+
+
+@pytest.mark.parametrize("epsilon", [float("nan"), float("inf"), -1.0, "small", None])
+def test_set_epsilon_refuses(settings, epsilon):
+    with pytest.raises(ArgumentError, match="set_epsilon: epsilon is no small number; expected a finite number >= 0"):
+        K.set_epsilon(epsilon)
+    K.set_epsilon(np.float32(0.5))
+    assert K.epsilon() == 0.5
 
 
 def test_the_default_file_is_written_on_demand(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from graphc.errors import ArgumentError, ModelFormatError
 from graphc.frontend_keras import backend as K
-from graphc.frontend_keras import losses
+from graphc.frontend_keras import losses, objectives
 
 EPS = 1e-7
 RNG = np.random.default_rng(1)
@@ -142,3 +142,8 @@ def test_own_class_wins():
 
     found = losses.deserialize({"class_name": "Poisson", "config": {"anything": 1}}, {"Poisson": Poisson})
     assert isinstance(found, Poisson)
+
+
+def test_the_module_name_of_keras_1():
+    assert objectives.mse is losses.mse
+    assert objectives.get("mae") is losses.mean_absolute_error

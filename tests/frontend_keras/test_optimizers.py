@@ -180,16 +180,16 @@ DEFAULTS = {
 }
 
 
-def in_float32(config):
+def in_float32(cls, config):
     """Hyper-parameters that are variables show their float32 value."""
-    python = ("epsilon", "schedule_decay", "nesterov", "amsgrad")
+    python = ("epsilon", "schedule_decay", "nesterov", "amsgrad", *(["rho"] if cls is optimizers.Adadelta else []))
     return {key: value if key in python else float(np.float32(value)) for key, value in config.items()}
 
 
 @pytest.mark.parametrize("cls", ALL)
 def test_defaults_and_names(cls):
     name = cls.__name__
-    assert cls().get_config() == in_float32(DEFAULTS[name])
+    assert cls().get_config() == in_float32(cls, DEFAULTS[name])
     assert getattr(optimizers, name.lower()) is cls
     for identifier in (name, name.lower(), {"class_name": name, "config": DEFAULTS[name]}):
         assert type(optimizers.get(identifier)) is cls
@@ -199,7 +199,7 @@ def test_defaults_and_names(cls):
 def test_config_round_trip(cls):
     config = {**DEFAULTS[cls.__name__], "lr": 0.25, "clipnorm": 1.5, "clipvalue": 0.5}
     saved = json.loads(json.dumps(optimizers.serialize(cls(**config))))
-    assert saved == {"class_name": cls.__name__, "config": in_float32(config)}
+    assert saved == {"class_name": cls.__name__, "config": in_float32(cls, config)}
     assert optimizers.serialize(optimizers.deserialize(saved)) == saved
 
 

@@ -10,6 +10,7 @@ What does not live here: naming (naming.py), the learning phase (phase.py).
 from __future__ import annotations
 
 import json
+import math
 import os
 import warnings
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import numpy as np
 
 from graphc.errors import ArgumentError
 
-_FLOATS = ("float16", "float32", "float64")
+_FLOATS = ("float32", "float64")
 _FORMATS = ("channels_last", "channels_first")
 _BACKENDS = ("tensorflow", "theano", "cntk", "graphc")
 
@@ -42,8 +43,8 @@ def config_path() -> Path:
     folder = os.environ.get("KERAS_HOME")
     if folder:
         return Path(folder).expanduser() / "keras.json"
-    home = Path.home()
-    return (home if os.access(home, os.W_OK) else Path("/tmp")) / ".keras" / "keras.json"
+    home = os.path.expanduser("~")
+    return Path(home if os.access(home, os.W_OK) else "/tmp") / ".keras" / "keras.json"
 
 
 def load_config() -> None:
@@ -53,12 +54,12 @@ def load_config() -> None:
     """
     try:
         found = json.loads(config_path().read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         found = {}
     found = dict(found) if isinstance(found, dict) else {}
     found["backend"] = os.environ.get("KERAS_BACKEND") or found.get("backend", _settings.backend)
     _take(found, "floatx", lambda v: v in _FLOATS)
-    _take(found, "epsilon", lambda v: isinstance(v, float))
+    _take(found, "epsilon", lambda v: isinstance(v, float) and _is_fuzz(v))
     _take(found, "image_data_format", lambda v: v in _FORMATS)
     _take(found, "backend", lambda v: v in _BACKENDS)
     _settings.target = os.environ.get("GRAPHC_TARGET") or _settings.target
@@ -97,7 +98,15 @@ def epsilon() -> float:
 
 
 def set_epsilon(e: float) -> None:
-    _settings.epsilon = e
+    """Choose the number that keeps divisions and logarithms finite. Raises ArgumentError unless finite and >= 0."""
+    if not _is_fuzz(e):
+        raise ArgumentError("epsilon is no small number", where="set_epsilon", expected="a finite number >= 0",
+                            got=repr(e))
+    _settings.epsilon = float(e)
+
+
+def _is_fuzz(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number)) and bool(0 <= value < math.inf)
 
 
 def floatx() -> str:
@@ -105,7 +114,7 @@ def floatx() -> str:
 
 
 def set_floatx(floatx: str) -> None:
-    """Choose the float type of new tensors. Raises ArgumentError for a name that is none."""
+    """Choose the float type of new tensors. Raises ArgumentError for any but float32 and float64."""
     if floatx not in _FLOATS:
         raise ArgumentError(f"Unknown floatx type: {floatx}", where="set_floatx", expected=f"one of {_FLOATS}")
     _settings.floatx = str(floatx)

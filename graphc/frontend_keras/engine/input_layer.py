@@ -27,6 +27,8 @@ class InputLayer(Layer):
     Raises ArgumentError (a ValueError) without a shape, with two shapes, or for sparse inputs.
     """
 
+    supports_masking = True
+
     def __init__(self, input_shape: Any = None, batch_size: int | None = None, batch_input_shape: Any = None,
                  dtype: str | None = None, input_tensor: Any = None, sparse: bool = False, name: str | None = None):
         super().__init__(name=name or default_name("input"))

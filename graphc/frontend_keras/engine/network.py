@@ -31,6 +31,10 @@ class LayerTypeError(GraphcError, TypeError):
     """Something that is not the kind of layer that is needed here."""
 
 
+class NoConfigurationError(GraphcError, NotImplementedError):
+    """The layers of a model are made by its own code, so that nothing but this code can make them again."""
+
+
 class Network(Layer):
     """All layers between `inputs` and `outputs`, which are tensors or lists of tensors.
 
@@ -290,6 +294,10 @@ class Network(Layer):
         print_summary(self, line_length=line_length, positions=positions, print_fn=print_fn)
 
     def get_config(self) -> dict[str, Any]:
+        """The layers and their calls. Raises NoConfigurationError for a subclass that defines `call`."""
+        if type(self).call is not Network.call:
+            raise NoConfigurationError(f"a model that defines `call` has no configuration ({type(self).__name__})",
+                                       where=self.name, fix="Save its weights, or make it of inputs and outputs.")
         return network_config.network_config(self)
 
     @classmethod

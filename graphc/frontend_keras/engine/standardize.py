@@ -15,6 +15,7 @@ from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import losses
 from graphc.frontend_keras.engine.compile import expected_target_shape
 from graphc.frontend_keras.utils.checks import did_you_mean
+from graphc.frontend_keras.utils.data_utils import Sequence as BatchSequence
 
 Shape = tuple[int | None, ...]
 
@@ -109,10 +110,10 @@ def _numbers(value: Any, name: str, what: str) -> np.ndarray:
 
 
 def _converted(value: Any, name: str, what: str) -> np.ndarray:
-    if isinstance(value, Iterator):
+    if isinstance(value, (Iterator, BatchSequence)):
         raise DTypeError(f"Error when checking {what}: {name} is no array", expected="an array",
                          got=type(value).__name__,
-                         fix="Generators go to fit_generator, evaluate_generator and predict_generator.")
+                         fix="Generators and Sequences go to fit_generator, evaluate_generator and predict_generator.")
     if isinstance(value, Sized) and not len(value):
         raise ShapeError(f"Error when checking {what}: {name} has no samples", got=repr(value))
     try:

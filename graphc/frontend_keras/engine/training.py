@@ -19,9 +19,9 @@ from graphc.frontend_keras import optimizers
 from graphc.frontend_keras.engine import compile as compiling
 from graphc.frontend_keras.engine import fitting, pickling, saving
 from graphc.frontend_keras.engine import training_arrays as loops
-from graphc.frontend_keras.engine.base_layer import trainable_clock
+from graphc.frontend_keras.engine.base_layer import Layer, trainable_clock
 from graphc.frontend_keras.engine.functions import PREDICT, TEST, TRAIN, ModelFunctions
-from graphc.frontend_keras.engine.input_layer import Input
+from graphc.frontend_keras.engine.input_layer import Input, InputLayer
 from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.engine.network import Network
 from graphc.frontend_keras.engine.rows import Rows
@@ -90,7 +90,16 @@ class Model(TrainingOnGenerators, Network):
         shapes = input_shape if isinstance(input_shape, list) else [input_shape]
         inputs = [Input(batch_shape=(None, *shape[1:])) for shape in shapes]
         self._init_graph(inputs, self.call(unpack_singleton(inputs)))
+        self._layers = self._layers_in_order_of_attributes()
+        self.input_names = self._feed_input_names = [f"input_{i + 1}" for i in range(len(self.inputs))]
+        self.output_names = [f"output_{i + 1}" for i in range(len(self.outputs))]
         self._structure_changed()
+
+    def _layers_in_order_of_attributes(self) -> list[Layer]:
+        """The layers of a subclass that defines `call`, those in attributes first and in the order of these."""
+        named = [value for value in vars(self).values() if isinstance(value, Layer)]
+        others = [layer for layer in self._layers if layer not in named and not isinstance(layer, InputLayer)]
+        return list(dict.fromkeys(named)) + others
 
     def compile(self, optimizer: Any, loss: Any = None, metrics: Any = None, loss_weights: Any = None,
                 sample_weight_mode: Any = None, weighted_metrics: Any = None, target_tensors: Any = None,

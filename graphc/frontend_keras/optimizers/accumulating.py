@@ -94,7 +94,7 @@ class Adadelta(_WithoutCount):
     a = rho a + (1 - rho) g^2;  u = g sqrt(d + epsilon) / sqrt(a + epsilon);  p - lr u;
     d = rho d + (1 - rho) u^2.
 
-    lr, rho, epsilon, decay   as for RMSprop; lr is 1 and rho 0.95 by default
+    lr, rho, epsilon, decay   as for RMSprop; lr is 1 and rho 0.95 by default; rho is a number, no variable
 
     Weights: the a, then the d.
     """
@@ -103,8 +103,9 @@ class Adadelta(_WithoutCount):
 
     def __init__(self, lr: float | None = None, rho: float = 0.95, epsilon: float | None = None, decay: float = 0.0,
                  **kwargs: Any):
-        self._start(lr, kwargs, rho=rho, decay=decay)
-        self.epsilon = self._fuzz(epsilon)
+        share = self._checked("rho", rho)
+        self._start(lr, kwargs, decay=decay)
+        self.rho, self.epsilon = share, self._fuzz(epsilon)
 
     def get_updates(self, loss: Any, params: Sequence[Any]) -> list[Any]:
         grads, rate = self._begin(loss, params), self._rate()
@@ -119,4 +120,5 @@ class Adadelta(_WithoutCount):
         return self.updates
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self._values("lr", "rho", "decay"), "epsilon": self.epsilon}
+        return {**super().get_config(), **self._values("lr", "decay"), "rho": self.rho,
+                "epsilon": self.epsilon}

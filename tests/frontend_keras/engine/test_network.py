@@ -1,5 +1,7 @@
 """Model as a graph of layers: structure, sharing, nesting, errors, description."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -191,3 +193,28 @@ def test_a_subclass_that_defines_call():
     before = model.fit(X, X.sum(axis=1), epochs=3, verbose=0).history["loss"]
     assert before[-1] < before[0]
     assert [w.shape for w in model.get_weights()] == [(4, 3), (3,), (3, 1), (1,)]
+
+
+def test_a_subclass_has_its_layers_in_the_order_of_its_attributes():
+    class Branches(Model):
+        def __init__(self):
+            super().__init__()
+            self.last, self.first, self.spare = Dense(1, name="last"), Dense(3, name="first"), Dense(7, name="spare")
+
+        def call(self, inputs):
+            hidden = Dense(2, name="nowhere")(self.first(inputs))
+            return [self.last(hidden), hidden]
+
+    model = Branches()
+    model.compile("sgd", "mse")
+    model.predict(X)
+    history = model.fit({"input_1": X}, {"output_1": X[:, :1], "output_2": X[:, :2]}, verbose=0).history
+    assert sorted(history) == ["loss", "output_1_loss", "output_2_loss"]
+    assert [layer.name for layer in model.layers] == ["last", "first", "spare", "nowhere"]
+    assert [w.shape for w in model.get_weights()] == [(2, 1), (1,), (4, 3), (3,), (3, 2), (2,)]
+
+
+def test_a_subclass_has_no_configuration():
+    for write in (Model.get_config, Model.to_json, copy.copy):
+        with pytest.raises(NotImplementedError, match=r"mine: a model that defines `call` has no configuration"):
+            write(Subclassed())

@@ -8,6 +8,7 @@ from graphc.frontend_keras.engine import sample_weights
 from graphc.frontend_keras.engine.standardize import input_arrays
 from graphc.frontend_keras.layers import Dense, Input, add
 from graphc.frontend_keras.models import Model, Sequential
+from graphc.frontend_keras.utils import Sequence as BatchSequence
 
 X = np.random.RandomState(0).rand(8, 4)
 
@@ -72,7 +73,8 @@ def test_data_frames_by_their_values():
     (3.0, "single number"),
     (X[:0], "no samples"),
     ([], r"dense_3_input has no samples; got \[\]"),
-    (iter([X]), "expected an array; got list_iterator. Generators go to fit_generator"),
+    (iter([X]), "expected an array; got list_iterator. Generators and Sequences go to fit_generator"),
+    (BatchSequence(), "expected an array; got Sequence. Generators and Sequences go to fit_generator"),
 ])
 def test_inputs_that_do_not_fit(data, message):
     model = chain()
