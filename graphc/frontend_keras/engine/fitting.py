@@ -37,16 +37,16 @@ def fit(model: Any, x: Any, y: Any, batch_size: int | None, epochs: int, verbose
     data, held_out = _split(model, data, validation_data, validation_split, batch_size)
     _check_steps(steps_per_epoch, validation_steps, held_out)
     validate = _validation(model, held_out, batch_size, validation_steps)
-    samples = None if steps_per_epoch else int(data[0][0].shape[0])
+    samples = int(data[0][0].shape[0]) if data[0] else None
     if held_out is not None and held_out[0] and verbose and data[0]:
         print(f"Train on {data[0][0].shape[0]} samples, validate on {held_out[0][0].shape[0]} samples")
-    found = _callbacks(model, callbacks, verbose, steps_per_epoch)
+    found = make_callbacks(model, callbacks, verbose, steps_per_epoch)
     found.set_params({"batch_size": batch_size, "epochs": epochs, "steps": steps_per_epoch, "samples": samples,
                       "verbose": verbose, "do_validation": validate is not None,
-                      "metrics": _metric_labels(model, validate is not None)})
+                      "metrics": metric_labels(model, validate is not None)})
     for callback in found:
-        callback.validation_data = None if held_out is None else _as_keras(model, held_out)
-    span = range(_epoch_number(initial_epoch, "initial_epoch"), _epoch_number(epochs, "epochs"))
+        callback.validation_data = [] if held_out is None else as_keras(model, held_out)
+    span = range(epoch_number(initial_epoch, "initial_epoch"), epoch_number(epochs, "epochs"))
     _run(model, data, found, batch_size, shuffle, validate, verbose, span, steps_per_epoch)
     return model.history
 
@@ -81,7 +81,8 @@ def _renamed_epochs(epochs: int, kwargs: dict[str, Any]) -> int:
     return epochs
 
 
-def _epoch_number(value: Any, name: str) -> int:
+def epoch_number(value: Any, name: str) -> int:
+    """`value` as an int. Raises ArgumentError, naming the argument, unless it is a whole number of at least 0."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -151,7 +152,7 @@ def _validation(model: Any, held_out: Split | None, batch_size: int | None, step
     return lambda: loops.evaluate_loop(model, function, rows, batch_size)
 
 
-def _as_keras(model: Any, data: Split) -> list[Any]:
+def as_keras(model: Any, data: Split) -> list[Any]:
     """Held-out data as callbacks know them: inputs, targets, sample weights, and 0 where the phase is an input."""
     inputs, targets, weights = data
     if weights is None:
@@ -162,7 +163,11 @@ def _as_keras(model: Any, data: Split) -> list[Any]:
 # ---- callbacks
 
 
-def _callbacks(model: Any, given: Sequence[Any] | None, verbose: int, steps: int | None) -> CallbackList:
+def make_callbacks(model: Any, given: Sequence[Any] | None, verbose: int, steps: int | None) -> CallbackList:
+    """The user's callbacks among Keras's own, for one call of fit; `model.history` is a new History.
+
+    Raises KeywordError (a TypeError) unless `given` is a list.
+    """
     if given is not None and not isinstance(given, (list, tuple)):
         raise KeywordError("`callbacks` is a list of callbacks", where="fit", got=type(given).__name__,
                            fix="Put it into brackets.")
@@ -176,6 +181,7 @@ def _callbacks(model: Any, given: Sequence[Any] | None, verbose: int, steps: int
     return callbacks
 
 
-def _metric_labels(model: Any, validating: bool) -> list[str]:
+def metric_labels(model: Any, validating: bool) -> list[str]:
+    """The names of an epoch's results."""
     labels = list(model.metrics_names)
     return labels + [f"val_{label}" for label in labels] if validating else labels

@@ -75,10 +75,10 @@ class TrainingOnGenerators:
         queueing = (workers, max_queue_size, use_multiprocessing)
         steps = _number_of_steps(steps_per_epoch, generator, "steps_per_epoch")
         validation = _Validation(self, validation_data, validation_steps, queueing)
-        span = range(fitting._epoch_number(initial_epoch, "initial_epoch"), fitting._epoch_number(epochs, "epochs"))
-        listeners = fitting._callbacks(self, callbacks, verbose, steps)
+        span = range(fitting.epoch_number(initial_epoch, "initial_epoch"), fitting.epoch_number(epochs, "epochs"))
+        listeners = fitting.make_callbacks(self, callbacks, verbose, steps)
         listeners.set_params({"epochs": epochs, "steps": steps, "verbose": verbose, "do_validation": validation.wanted,
-                              "metrics": fitting._metric_labels(self, validating=True)})
+                              "metrics": fitting.metric_labels(self, validating=True)})
         for callback in listeners:
             callback.validation_data = validation.arrays
         listeners.on_train_begin()
@@ -219,7 +219,7 @@ class _Validation:
             self.steps = _number_of_steps(steps or None, data, "validation_steps")
         elif self.wanted:
             self.inputs, self.targets, self.weights = self._checked(data)
-            self.arrays = fitting._as_keras(model, (self.inputs, self.targets, self.weights))
+            self.arrays = fitting.as_keras(model, (self.inputs, self.targets, self.weights))
 
     def _checked(self, data: Any) -> tuple[list[Any], list[Any], list[Any] | None]:
         if len(data) not in (2, 3):
