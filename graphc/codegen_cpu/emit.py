@@ -7,18 +7,21 @@ from graphc.codegen_cpu.folds import emit_fold
 from graphc.codegen_cpu.indexed import emit_random_key, emit_scan, emit_scatter
 from graphc.codegen_cpu.loops import emit_loop
 from graphc.codegen_cpu.source import KernelSource
+from graphc.codegen_cpu.winograd import emit_winograd, emit_winograd_gradient
 from graphc.errors import GraphcError
 from graphc.ir.kernel import Kernel, KernelKind
 from graphc.ir.program import Emitted, Word
 
 _EMITTERS = {KernelKind.LOOP: emit_loop, KernelKind.REDUCE: emit_fold, KernelKind.CONTRACT: emit_contract,
              KernelKind.SCATTER: emit_scatter, KernelKind.SCAN: emit_scan}
+_ANCHORS = {"random_key": emit_random_key, "winograd": emit_winograd, "winograd_gradient": emit_winograd_gradient}
 
 
 def emit_kernel(kernel: Kernel) -> Emitted:
     """The source of one kernel. Errors name the kernel's ops and layers."""
     source = KernelSource(", ".join(dict.fromkeys(op.name for op in kernel.graph.ops)))
-    emit = emit_random_key if kernel.graph.ops[-1].name == "random_key" else _EMITTERS[kernel.kind]
+    main = kernel.anchor or kernel.graph.ops[-1]
+    emit = _ANCHORS.get(main.name, _EMITTERS[kernel.kind])
     try:
         return emit(kernel, source)
     except GraphcError as error:

@@ -120,6 +120,13 @@ class KernelSource:
         self._tiles[name] = f'{name} = {kind}("{dtype}")'
         return name
 
+    def transform(self, kind: str, axes: int, dtype: DType) -> str:
+        """A transform of Winograd's convolutions, defined at the head of the file."""
+        name = f"{kind}_{axes}_{dtype}"
+        self.use("transforms", "transform")
+        self._tiles[name] = f'{name} = transform("{kind}", {axes}, "{dtype}")'
+        return name
+
     def cast(self, text: str, dtype: DType) -> str:
         return f"({text} != 0)" if dtype is BOOL else f"np.{dtype.numpy_name}({text})"
 

@@ -1,7 +1,11 @@
 """Convolution and max pooling: composites over windows, channels last, without padding of their own.
 
-    convolution  x [N,*S,C], w [*K,C,O] -> [N,*P,O]     sum over k, c of x[n, p * stride + k * dilation, c] w[k, c, o]
-    max_pool     x [N,*S,C] -> [N,*P,C]                 the largest of each window; its first place gets the gradient
+    convolution           x [N,*S,C], w [*K,C,O] -> [N,*P,O]
+                          sum over k, c of x[n, p * stride + k * dilation, c] w[k, c, o]
+    convolution_gradient  x [N,*S,C], g [N,*P,O] -> [*K,C,O]
+                          the same sum over n, p: what a convolution's weights get of the cotangent g
+    max_pool              x [N,*S,C] -> [N,*P,C]
+                          the largest element of each window; the first place that holds it gets the gradient
 
 Gradients are convolutions and contractions again, so that one kind of kernel serves all three.
 
@@ -67,22 +71,8 @@ def _convolution_body(ctx: RuleContext, x: Traced, w: Traced) -> Traced:
 
 def _convolution_vjp(ctx: RuleContext, g: Traced, x: Traced, w: Traced) -> list[Traced]:
     strides, dilations = ctx.attrs["strides"], ctx.attrs["dilations"]
-    return [_to_input(g, x, w, strides, dilations), _to_weights(g, x, w, strides, dilations)]
-
-
-def _to_weights(g: Traced, x: Traced, w: Traced, strides: Ints, dilations: Ints) -> Traced:
-    """The product of each item's windows and cotangents, summed over the items.
-
-    Few weights: the sum is a step of its own, and threads share the items. Many: one product over all items, since
-    their products would not fit in a cache.
-    """
-    columns = _columns(x, w.shape[:-2], strides, dilations)
-    size = size_of(w.shape) * w.dtype.itemsize
-    if not isinstance(size, int) or size > APART:
-        return columns.transpose(perm=(1, 0)).matmul(_matrix(g)).reshape(shape=w.shape)
-    items, places = x.shape[0], size_of(g.shape[1:-1])
-    apart = columns.reshape(shape=(items, places, columns.shape[1])).transpose(perm=(0, 2, 1))
-    return apart.matmul(g.reshape(shape=(items, places, w.shape[-1]))).reduce_sum(axes=(0,)).reshape(shape=w.shape)
+    to_weights = x.convolution_gradient(g, shape=w.shape[:-2], strides=strides, dilations=dilations)
+    return [_to_input(g, x, w, strides, dilations), to_weights]
 
 
 def _to_input(g: Traced, x: Traced, w: Traced, strides: Ints, dilations: Ints) -> Traced:
@@ -114,6 +104,51 @@ def _apart(g: Traced, strides: Ints) -> Traced:
 
 CONVOLUTION = define("convolution", kind=Kind.COMPOSITE, infer=_infer_convolution, reference=_convolution,
                      body=_convolution_body, vjp=_convolution_vjp)
+
+
+def _infer_gradient(x: TensorType, g: TensorType, *, shape: Ints, strides: Ints, dilations: Ints) -> TensorType:
+    check_kind("convolution_gradient", FLOATS, x, g)
+    check_same_dtype("convolution_gradient", x, g)
+    if x.rank < 3:
+        raise ShapeError("convolution_gradient: an operand of unfit rank", expected="[N,*S,C]", got=x)
+    seen = WINDOWS.infer(x, axes=_spatial(x.rank), shape=shape, strides=strides, dilations=dilations)
+    if g.rank != x.rank or g.shape[:-1] != seen.shape[:x.rank - 1]:
+        raise ShapeError("convolution_gradient: the cotangent does not fit", got=g,
+                         expected=f"{seen.shape[:x.rank - 1]} in front of the filters")
+    return x.with_shape((*shape, x.shape[-1], g.shape[-1]))
+
+
+def _gradient(x: np.ndarray, g: np.ndarray, *, shape: Ints, strides: Ints, dilations: Ints) -> np.ndarray:
+    axes = _spatial(x.ndim)
+    seen = WINDOWS.reference(x, axes=axes, shape=shape, strides=strides, dilations=dilations)
+    places = tuple(range(x.ndim - 1))
+    return np.tensordot(seen, g, axes=(places, places))
+
+
+def _gradient_body(ctx: RuleContext, x: Traced, g: Traced) -> Traced:
+    """The product of each item's windows and cotangents, summed over the items.
+
+    Few weights: the sum is a step of its own, and threads share the items. Many: one product over all items, since
+    their products would not fit in a cache.
+    """
+    result = ctx.op.result.type
+    columns = _columns(x, ctx.attrs["shape"], ctx.attrs["strides"], ctx.attrs["dilations"])
+    size = size_of(result.shape) * result.dtype.itemsize
+    if not isinstance(size, int) or size > APART:
+        return columns.transpose(perm=(1, 0)).matmul(_matrix(g)).reshape(shape=result.shape)
+    items, places = x.shape[0], size_of(g.shape[1:-1])
+    apart = columns.reshape(shape=(items, places, columns.shape[1])).transpose(perm=(0, 2, 1))
+    by_item = apart.matmul(g.reshape(shape=(items, places, g.shape[-1])))
+    return by_item.reduce_sum(axes=(0,)).reshape(shape=result.shape)
+
+
+def _gradient_vjp(ctx: RuleContext, h: Traced, x: Traced, g: Traced) -> list[Traced]:
+    strides, dilations = ctx.attrs["strides"], ctx.attrs["dilations"]
+    return [_to_input(g, x, h, strides, dilations), x.convolution(h, strides=strides, dilations=dilations)]
+
+
+CONVOLUTION_GRADIENT = define("convolution_gradient", kind=Kind.COMPOSITE, infer=_infer_gradient,
+                              reference=_gradient, body=_gradient_body, vjp=_gradient_vjp)
 
 
 def _infer_max_pool(x: TensorType, *, shape: Ints, strides: Ints) -> TensorType:

@@ -54,7 +54,7 @@ def _conditions(op: Op) -> Iterator[tuple[Dim, int, str]]:
         for axis, (low, high) in enumerate(zip(op.attr("low"), op.attr("high"), strict=True)):
             yield low, 0, f"a margin {low} of axis {axis}"
             yield high, 0, f"a margin {high} of axis {axis}"
-    if op.name in ("windows", "convolution", "max_pool"):
+    if op.name in ("windows", "convolution", "convolution_gradient", "max_pool"):
         yield from _windows_fit(op)
     if op.name in NEED_SOME:
         for axis in op.kwargs["axes"] if "axes" in op.kwargs else (op.attr("axis"),):

@@ -1,6 +1,6 @@
 """The whole story on one page: what happens to a graph on its way to kernels.
 
-    graph ── LEGALIZE ──► SIMPLIFY ──► inline composites ──► LEGALIZE, SIMPLIFY ──► optimized graph
+    graph ── SIMPLIFY ──► winograd ──► inline composites ──► LEGALIZE, SIMPLIFY ──► optimized graph
           ── fuse ──► groups, with a recorded reason for every pair ── make_kernels ──► kernels in order
           ── plan_memory ──► a place for every value
 
@@ -26,12 +26,13 @@ from graphc.passes.make_kernels import make_kernels
 from graphc.passes.plan_memory import plan_memory
 from graphc.passes.rewrite import rewrite
 from graphc.passes.rules_legal import legalize
+from graphc.passes.rules_winograd import winograd
 from graphc.passes.store_outputs import store_outputs
 
 Pass = Callable[[Graph], Graph]
 
-OPTIMIZE: tuple[Pass, ...] = (dce, cse, rewrite, inline_composites, legalize, fold_constants, rewrite, cse, dce,
-                               store_outputs)
+OPTIMIZE: tuple[Pass, ...] = (dce, cse, rewrite, winograd, inline_composites, legalize, fold_constants, rewrite, cse,
+                               dce, store_outputs)
 
 
 def optimize(graph: Graph, passes: tuple[Pass, ...] = OPTIMIZE) -> Graph:

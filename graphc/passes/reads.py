@@ -37,9 +37,9 @@ def stored_movers(graph: Graph) -> set[Op]:
     producers = graph.producers()
     stored = {producers[v] for v in graph.outputs if v in producers and is_mover(producers[v])}
     for op in graph.ops:
-        if op.spec.kind is Kind.CONTRACT:
+        if op.name == "matmul":
             stored.update(_unreadable(op, producers))
-        elif op.spec.kind in (Kind.SCATTER, Kind.LOOP):
+        elif op.spec.kind in (Kind.CONTRACT, Kind.SCATTER, Kind.LOOP):
             stored.update(producers[v] for v in op.operands if v in producers and is_mover(producers[v]))
     return {op for op in stored if op.name != "constant"}
 

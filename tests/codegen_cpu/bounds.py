@@ -17,6 +17,7 @@ from graphc.ir.dims import SymExpr, bind
 from graphc.ir.evaluate import bind_inputs
 from graphc.ir.spec import Array, Kind
 from graphc.passes.inline_composites import inline_composites
+from tests.ir import winograd_samples
 
 UNIT = {"f32": 2.0**-24, "f64": 2.0**-53}
 TINY = {"f32": 2.0**-149, "f64": 2.0**-1074}
@@ -284,6 +285,27 @@ def _matmul(s):
         return 0.0
     terms = (a + ea) @ (b + eb)
     return np.where(s.known, 0.0, a @ eb + ea @ (b + eb)) + (a.shape[-1] + 1) * s.unit * terms + s.tiny
+
+
+@rule("winograd")
+def _winograd(s):
+    """Sums of C terms behind 3 roundings along each axis of a transformed input, and 4 of the result."""
+    terms = _products_of(s, winograd_samples.winograd)
+    return terms * (s.xs[0].shape[-1] + 1 + 7 * len(s.attrs["low"])) * s.unit + s.tiny
+
+
+@rule("winograd_gradient")
+def _winograd_gradient(s):
+    """Sums over the tiles of a share, behind 3 roundings along each axis of both operands."""
+    terms = _products_of(s, winograd_samples.gradient)
+    count = s.xs[1][..., 0].size // winograd_samples.SHARES + 1
+    return terms * (count + 1 + 6 * len(s.attrs["low"])) * s.unit + s.tiny
+
+
+def _products_of(s, algorithm):
+    """The sums of products of magnitudes, of exact operands."""
+    assert s.known, "transforms spread errors over a tile"
+    return algorithm(*(np.abs(x) for x in s.xs), **s.attrs, of=np.abs)
 
 
 @rule("gather")

@@ -25,6 +25,7 @@ from tests.ir.sampling import (
     sample,
 )
 from tests.ir.window_samples import WINDOWS
+from tests.ir.winograd_samples import WINOGRAD
 
 __all__ = ["SAMPLES", "arrays_of", "expected_of", "graph_of"]
 
@@ -293,4 +294,4 @@ POSITIONS = [
 ]
 
 SAMPLES = [*ARITHMETIC, *COMPARISONS, *FUNCTIONS, *REDUCTIONS, *CONTRACTIONS, *MOVERS, *SOURCES, *POSITIONS,
-           *WINDOWS]
+           *WINDOWS, *WINOGRAD]

@@ -63,6 +63,18 @@ def folded(x, w, strides, dilations, **more):
                   expected=lambda x, w: convolution(x, w, strides, dilations), **more)
 
 
+def weights_gradient(x, g, shape, strides, dilations):
+    result = np.zeros((*shape, x.shape[-1], g.shape[-1]))
+    for p, k, at in places(g.shape[1:-1], shape, strides, dilations):
+        result[k] += x[(slice(None), *at)].T @ g[(slice(None), *p)]
+    return result
+
+
+def unfolded(x, g, shape, strides, dilations, **more):
+    return sample("convolution_gradient", x, g, shape=shape, strides=strides, dilations=dilations,
+                  expected=lambda x, g: weights_gradient(x, g, shape, strides, dilations), **more)
+
+
 def max_pool(x, shape, strides):
     n = len(shape)
     return windows(x, tuple(range(1, 1 + n)), shape, strides, (1,) * n).max(tuple(range(1 + n, 1 + 2 * n)))
@@ -80,6 +92,9 @@ WINDOWS = [
     folded("f32[1,9,8,1]", "f32[2,3,1,2]", (1, 2), (3, 2)),
     folded("f32[2,4,3,5,2]", "f32[2,1,3,2,3]", (1, 2, 1), (1, 1, 2)),
     folded("f32[2,3,3,4]", "f32[1,1,4,6]", (2, 2), (1, 1)),
+    unfolded("f32[2,7,3]", "f32[2,5,4]", (3,), (1,), (1,)),
+    unfolded("f32[B,8,7,2]", "f32[B,3,2,17]", (3, 3), (2, 3), (1, 1), sizes={"B": 2}),
+    unfolded("f32[1,9,8,1]", "f32[1,6,2,2]", (2, 3), (1, 2), (3, 2)),
     pooled("f32[2,6,3]", (2,), (2,), domain=distinct()),
     pooled("f32[B,7,5,3]", (3, 2), (2, 1), domain=distinct(), sizes={"B": 2}),
     pooled("f32[1,5,4,4,2]", (2, 2, 2), (2, 2, 2), domain=distinct()),
