@@ -34,7 +34,7 @@ from dataclasses import dataclass
 
 from graphc.codegen_cpu.machine import Machine
 from graphc.codegen_cpu.operands import Operand
-from graphc.codegen_cpu.packing import FEW, Packed, Panels, emit_pack, may_pack, must_pack
+from graphc.codegen_cpu.packing import FEW, TOGETHER, Packed, Panels, emit_pack, may_pack, must_pack
 from graphc.codegen_cpu.positions import linear, plus, times
 from graphc.codegen_cpu.source import KernelSource
 from graphc.ir.dims import Dim, size_of
@@ -45,9 +45,11 @@ SUMS = 3072  # sums kept before the epilogue runs, in elements: they stay in L1
 LINE_SUMS = 1 << 14  # the same for a line of known length, which is not cut: they stay in L2
 MOST_SUMS = 1 << 16  # the same where k is cut into blocks: all rows of a panel take part in one block before the next
 DEPTH = 1024  # steps of k in one block
+SHORT = 16  # a run of k of at most so many steps, if known, has no loop
 RESIDENT = 1 << 20  # bytes of a panel of b that is packed as a whole
 HEIGHTS = {(32, 1): (12, 4, 1), (32, 2): (12, 4, 1), (32, 3): (8, 3, 1), (32, 4): (6, 2, 1),
            (16, 1): (12, 4, 1), (16, 2): (6, 2, 1)}  # (registers, vectors): tile heights, tallest first
+FEW_HEIGHTS = {32: ((3, 1), 8), 16: ((1,), 8)}  # registers: heights and vectors of tiles for few rows
 
 
 @dataclass(frozen=True)
@@ -125,34 +127,54 @@ def emit_contraction(spec: Contraction, machine: Machine, source: KernelSource, 
     epilogue=None stores the sums as they are in `out` (pointer and offset), row-major. split=False leaves
     the whole product to the calling thread.
     """
-    _Emitter(spec, machine, source, epilogue, out).emit(split)
+    tiles = tiling(spec.n, spec.dtype, machine)
+    few = _few_rows(spec, machine)
+    if few is None:
+        _Emitter(spec, tiles, source, epilogue, out).emit(split)
+        return
+    with source.block(f"if {source.size(spec.m)} >= {FEW}:"):
+        _Emitter(spec, tiles, source, epilogue, out).emit(split)
+    with source.block("else:"):
+        _Emitter(spec, few, source, epilogue, out, few=True).emit(split)
+
+
+def _few_rows(spec: Contraction, machine: Machine) -> Tiling | None:
+    """Tiles for fewer rows than make up for packing b: they read longer pieces of its rows, as they lie.
+
+    None where b is packed in any case, or never.
+    """
+    rows, vectors = FEW_HEIGHTS[machine.registers]
+    width = vectors * machine.vector_bytes // spec.dtype.itemsize
+    panels = Panels(spec.b, spec.dtype, width, vectors, str(width))
+    if isinstance(spec.m, int) or not may_pack(spec.n, spec.m) or must_pack(panels, spec.n):
+        return None
+    return Tiling(rows, vectors, width)
 
 
 class _Emitter:
-    def __init__(self, spec: Contraction, machine: Machine, source: KernelSource,
-                 epilogue: Callable[[str, str, str], None] | None, out: tuple[str, str]):
-        self.spec, self.source, self.epilogue, self.out = spec, source, epilogue, out
-        self.tiles = tiling(spec.n, spec.dtype, machine)
+    def __init__(self, spec: Contraction, tiles: Tiling, source: KernelSource,
+                 epilogue: Callable[[str, str, str], None] | None, out: tuple[str, str], few: bool = False):
+        self.spec, self.tiles, self.source, self.epilogue, self.out = spec, tiles, source, epilogue, out
         self.blocks = blocks_of(spec.a.columns)
         self.lines, self.row = spec.a.rows[:-1], spec.a.rows[-1] if spec.a.rows else Digit(1, 0)
         self.line_count = source.size(size_of(d.extent for d in self.lines))
         self.n = source.size(spec.n)
         self.width = self._width()
         self.panels = Panels(spec.b, spec.dtype, self.tiles.width, self.tiles.vectors, self.width)
-        self.pack = self._packed()
-        self.inside = bool(self.lines) and not self.blocks.single and _fits(spec.m, MOST_SUMS // self.tiles.width)
+        self.pack = None if few else self._packed()
+        self.span = self.tiles.width * (self.pack.panels if self.pack is not None else 1)
+        self.inside = bool(self.lines) and not self.blocks.single and _fits(spec.m, MOST_SUMS // self.span)
         self.heights, self.taller = self._heights()
         self.chunk = self._chunk()
 
     def emit(self, split: bool) -> None:
         spec, source = self.spec, self.source
         direct = self.epilogue is None and not self.inside and isinstance(spec.n, int) \
-            and spec.n % self.tiles.width == 0
-        sums = self._direct() if direct else Sums(*source.scratch(spec.dtype, self._room() * self.tiles.width),
-                                                  self.tiles.width)
+            and spec.n % self.span == 0
+        sums = self._direct() if direct else Sums(*source.scratch(spec.dtype, self._room() * self.span), self.span)
         self._shares(split)
         with source.block("for panel in range(p_lo, p_hi):"):
-            source.line(f"j0 = panel * {self.tiles.width}")
+            source.line(f"j0 = panel * {self.span}")
             if self.pack is not None and self.pack.resident:
                 self._emit_pack(self.pack, "0", source.size(spec.k))
             if self.inside:
@@ -168,8 +190,8 @@ class _Emitter:
     def _shares(self, split: bool) -> None:
         """This thread's part: panels where there are enough of them, else lines, or rows of each line."""
         source = self.source
-        panels = str(-(-self.spec.n // self.tiles.width)) if isinstance(self.spec.n, int) \
-            else f"(({self.n} + {self.tiles.width - 1}) // {self.tiles.width})"
+        panels = str(-(-self.spec.n // self.span)) if isinstance(self.spec.n, int) \
+            else f"(({self.n} + {self.span - 1}) // {self.span})"
         by_line = bool(self.lines) and not self.inside
         name, count = ("line", self.line_count) if by_line else ("r", source.size(self.row.extent))
         source.line(f"p_lo, p_hi, {name}_lo, {name}_hi = 0, {panels}, 0, {count}")
@@ -183,7 +205,7 @@ class _Emitter:
                 source.line(f"line_lo = {count} * thread // threads")
                 source.line(f"line_hi = {count} * (thread + 1) // threads")
                 return
-            grain = self.tiles.rows[1]
+            grain = self.tiles.rows[-2:][0]
             source.line(f"blocks = ({count} + {grain - 1}) // {grain}")
             source.line(f"r_lo = min({count}, blocks * thread // threads * {grain})")
             source.line(f"r_hi = min({count}, blocks * (thread + 1) // threads * {grain})")
@@ -192,9 +214,9 @@ class _Emitter:
         """Rows of one line whose sums are kept at a time: a multiple of the tallest tile, or the whole line."""
         extent = self.row.extent
         most = MOST_SUMS if not self.blocks.single else LINE_SUMS if self.lines else SUMS
-        if isinstance(extent, int) and extent * self.tiles.width <= most:
+        if isinstance(extent, int) and extent * self.span <= most:
             return max(extent, 1)
-        return max(1, (SUMS if self.blocks.single else most) // self.tiles.width // self.heights[0]) * self.heights[0]
+        return max(1, (SUMS if self.blocks.single else most) // self.span // self.heights[0]) * self.heights[0]
 
     def _heights(self) -> tuple[tuple[int, ...], int]:
         """Tile heights, and how many rows the first takes at most (0: as many as there are).
@@ -203,7 +225,7 @@ class _Emitter:
         """
         tallest, extent = self.tiles.rows[0], self.row.extent
         if not self.lines or self.inside or not isinstance(extent, int) \
-                or not 1 <= extent * self.tiles.width <= LINE_SUMS:
+                or not 1 <= extent * self.span <= LINE_SUMS:
             return self.tiles.rows, 0
         each, more = divmod(extent, -(-extent // tallest))
         return ((each + 1, each), more * (each + 1)) if more else ((each,), 0)
@@ -254,7 +276,7 @@ class _Emitter:
 
     def _emit_epilogue(self, sums: Sums) -> None:
         source = self.source
-        with source.block("for r in range(rows):"), source.block(f"for c in range({self.width}):"):
+        with source.block("for r in range(rows):"), source.block(f"for c in range({self._columns()}):"):
             source.line(f"acc = {sums.name}[{sums.start} + r * {sums.stride} + c]")
             row, column = f"({plus(self._first(), 'r0', 'r')})", "(j0 + c)"
             if self.epilogue is not None:
@@ -291,16 +313,18 @@ class _Emitter:
     def _emit_tiles(self, sums: Sums, a_at: str, k_at: str, runs: str, depth: str) -> None:
         spec, source = self.spec, self.source
         row, col, run = (source.size(d.stride) for d in (self.row, self.blocks.inner, self.blocks.run))
-        b = self._panel(k_at)
-        source.line("r = 0")
-        for height in self.heights:
-            tile = source.tile(spec.dtype, height, self.tiles.vectors)
-            bounded = self.taller and height == self.heights[0]
-            with source.block(f"while r < {self.taller}:" if bounded else f"while r + {height} <= rows:"):
-                source.line(f"{tile}({spec.a.name}, {plus(a_at, times('(r0 + r)', row))}, {row}, {col}, {run},")
-                source.line(f"    {b}, {runs}, {depth}, {sums.name}, {sums.start} + r * {sums.stride}, {sums.stride}, "
-                            f"{k_at})")
-                source.line(f"r += {height}")
+        steps = int(depth) if depth.isdigit() and int(depth) <= SHORT else 0
+        for panel in range(self.span // self.tiles.width):
+            b, column = self._panel(k_at, panel), str(panel * self.tiles.width)
+            source.line("r = 0")
+            for height in self.heights:
+                tile = source.tile(spec.dtype, height, self.tiles.vectors, steps)
+                bounded = self.taller and height == self.heights[0]
+                with source.block(f"while r < {self.taller}:" if bounded else f"while r + {height} <= rows:"):
+                    source.line(f"{tile}({spec.a.name}, {plus(a_at, times('(r0 + r)', row))}, {row}, {col}, {run},")
+                    source.line(f"    {b}, {runs}, {depth}, {sums.name}, "
+                                f"{plus(sums.start, column)} + r * {sums.stride}, {sums.stride}, {k_at})")
+                    source.line(f"r += {height}")
 
     # ---- panels of b
 
@@ -313,29 +337,21 @@ class _Emitter:
             return str(n)
         return f"min({width}, {self.n} - j0)"
 
+    def _columns(self) -> str:
+        """Columns of a panel, or of all that are packed together, that exist, as text."""
+        return self.width if self.span == self.tiles.width else str(self.span)
+
     def _emit_pack(self, pack: Packed, k_at: str, depth: str) -> None:
-        with self.source.block(f"if {self._enough()}:") if pack.optional else nullcontext():
-            emit_pack(self.panels, self.source, pack, k_at, depth)
+        emit_pack(self.panels, self.source, pack, k_at, depth)
 
-    def _enough(self) -> str:
-        return f"{self.source.size(self.spec.m)} >= {FEW}"
-
-    def _panel(self, k_at: str) -> str:
+    def _panel(self, k_at: str, number: int) -> str:
         """The tile's arguments that say where a panel begins at row k_at of b: pointer, offset, stride of rows."""
-        source, b, pack = self.source, self.spec.b, self.pack
-        row = source.size(b.rows[0].stride) if b.rows else "0"
-        lying = (b.name, plus(b.at, times(k_at, row), "j0"), row)
+        source, b, pack, width = self.source, self.spec.b, self.pack, self.tiles.width
         if pack is None:
-            return ", ".join(lying)
-        width = str(self.tiles.width)
-        packed = (pack.name, plus(pack.start, times(k_at, width)) if pack.resident else pack.start, width)
-        if not pack.optional:
-            return ", ".join(packed)
-        names = ("b_used", "b_at", "b_row")
-        for head, values in ((f"if {self._enough()}:", packed), ("else:", lying)):
-            with source.block(head):
-                source.add([f"{name} = {value}" for name, value in zip(names, values, strict=True)])
-        return ", ".join(names)
+            row = source.size(b.rows[0].stride) if b.rows else "0"
+            return f"{b.name}, {plus(b.at, times(k_at, row), 'j0')}, {row}"
+        start = plus(pack.start, str(number * pack.room))
+        return f"{pack.name}, {plus(start, times(k_at, str(width))) if pack.resident else start}, {width}"
 
     def _packed(self) -> Packed | None:
         must = must_pack(self.panels, self.spec.n)
@@ -346,5 +362,7 @@ class _Emitter:
         blocks = self.blocks
         inner = blocks.inner.extent if blocks.run.extent != 1 and isinstance(blocks.inner.extent, int) else blocks.depth
         depth = k if resident and isinstance(k, int) else blocks.runs * inner
-        optional = not must and not isinstance(self.spec.m, int)
-        return Packed(*self.source.scratch(self.spec.dtype, depth * width), resident, optional)
+        n = self.spec.n
+        together = TOGETHER if not must and isinstance(n, int) and n % (TOGETHER * width) == 0 else 1
+        name, start = self.source.scratch(self.spec.dtype, depth * width * together)
+        return Packed(name, start, resident, together, depth * width)

@@ -31,10 +31,10 @@ UNROLLED = 2  # steps of k in one round of the loop
 
 
 @cache
-def microkernel(dtype: str, rows: int, vectors: int) -> Any:
+def microkernel(dtype: str, rows: int, vectors: int, steps: int = 0) -> Any:
     """tile(a, a_at, a_row, a_col, a_run, b, b_at, b_row, runs, k, out, out_at, out_row, add) for "f32" or "f64".
 
-    The *_at arguments are offsets in elements; add != 0 starts from what `out` holds.
+    The *_at arguments are offsets in elements; add != 0 starts from what `out` holds. steps: what k is, if known.
     """
     scalar = ir.FloatType() if dtype == "f32" else ir.DoubleType()
     lanes = host().vector_bytes // (4 if dtype == "f32" else 8)
@@ -46,7 +46,7 @@ def microkernel(dtype: str, rows: int, vectors: int) -> Any:
         words = [t if isinstance(t, types.CPointer) else types.int64 for t in plain]
 
         def generate(context, builder, signature, arguments):
-            _Tile(builder, scalar, lanes, rows, vectors).emit(*arguments)
+            _Tile(builder, scalar, lanes, rows, vectors, steps).emit(*arguments)
             return context.get_dummy_value()
 
         return types.void(*words), generate
@@ -113,9 +113,9 @@ class _Walk:
 
 
 class _Tile:
-    def __init__(self, builder: ir.IRBuilder, scalar: ir.Type, lanes: int, rows: int, vectors: int):
+    def __init__(self, builder: ir.IRBuilder, scalar: ir.Type, lanes: int, rows: int, vectors: int, known: int):
         self.b, self.scalar, self.lanes = builder, scalar, lanes
-        self.rows, self.vectors = rows, vectors
+        self.rows, self.vectors, self.known = rows, vectors, known
         self.vector = ir.VectorType(scalar, lanes)
 
     def emit(self, a: Any, a_at: Any, a_row: Any, a_col: Any, a_run: Any, b: Any, b_at: Any, b_row: Any, runs: Any,
@@ -156,8 +156,11 @@ class _Tile:
         """The runs one after the other, each in rounds of several steps and the rest one by one."""
         now, end = self._open(first, lambda count: self.b.icmp_signed("<", count, runs))
         state = _Walk(ir.Constant(INT, 0), now.b, now.rows, now.sums)
-        for unrolled in (UNROLLED, 1):
-            state = self._rounds(state, unrolled, steps, a_col, b_row, k)
+        if self.known:
+            state = self._several(state, self.known, steps, a_col, b_row)
+        else:
+            for unrolled in (UNROLLED, 1):
+                state = self._rounds(state, unrolled, steps, a_col, b_row, k)
         rows = [self.b.gep(p, [a_run]) for p in now.rows]
         self._close(now, _Walk(self.b.add(now.count, ir.Constant(INT, 1)), state.b, rows, state.sums), end)
         return now
@@ -167,15 +170,24 @@ class _Tile:
         builder = self.b
         last = builder.sub(k, ir.Constant(INT, unrolled))
         now, end = self._open(first, lambda count: builder.icmp_signed("<=", count, last))
-        sums = now.sums
-        for step in range(unrolled):
+        self._close(now, self._several(now, unrolled, steps, a_col, b_row), end)
+        return now
+
+    def _several(self, now: _Walk, count: int, steps: list[Any], a_col: Any, b_row: Any) -> _Walk:
+        """Where the walk is after `count` more steps."""
+        builder, sums = self.b, now.sums
+        for step in range(count):
             ahead = [builder.mul(stride, ir.Constant(INT, step)) for stride in (a_col, b_row)]
             sums = self._step(now, sums, ahead, steps)
-        ahead = [builder.mul(stride, ir.Constant(INT, unrolled)) for stride in (a_col, b_row)]
+            now = _Walk(now.count, now.b, [self._opaque(p) for p in now.rows], sums)
+        ahead = [builder.mul(stride, ir.Constant(INT, count)) for stride in (a_col, b_row)]
         rows = [builder.gep(p, [ahead[0]]) for p in now.rows]
-        count = builder.add(now.count, ir.Constant(INT, unrolled))
-        self._close(now, _Walk(count, builder.gep(now.b, [ahead[1]]), rows, sums), end)
-        return now
+        return _Walk(builder.add(now.count, ir.Constant(INT, count)), builder.gep(now.b, [ahead[1]]), rows, sums)
+
+    def _opaque(self, pointer: Any) -> Any:
+        """The same pointer. Rows of windows share elements: LLVM would keep them all and run out of registers."""
+        kind = ir.FunctionType(pointer.type, [pointer.type])
+        return self.b.asm(kind, "", "=r,0", [pointer], False)
 
     def _open(self, first: _Walk, more: Any) -> tuple[_Walk, Any]:
         """Begin a loop that goes on while more(count); what a round starts from, and the block behind the loop."""

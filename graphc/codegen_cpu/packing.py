@@ -18,6 +18,7 @@ from graphc.ir.types import DType
 
 WIDE = 256  # from this many columns on, rows lie pages apart
 FEW = 16  # rows of the first operand that do not make up for packing the second
+TOGETHER = 2  # panels packed at a time where rows lie pages apart: longer pieces of a row come faster from memory
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,14 @@ class Packed:
     """Where a panel is packed.
 
     resident  all of its rows, once per panel
-    optional  only where there are rows enough of the first operand to make up for it
+    panels    neighbours that are packed together, `room` elements apart
     """
 
     name: str
     start: str
     resident: bool
-    optional: bool
+    panels: int
+    room: int
 
 
 def must_pack(panels: Panels, n: Dim) -> bool:
@@ -73,8 +75,10 @@ def emit_pack(panels: Panels, source: KernelSource, pack: Packed, k_at: str, dep
     with source.block(head):
         row = plus(k_at, "k")
         source.line(f"row = {plus(start, linear(f'({row})' if ' ' in row else row, b.rows, source.size))}")
-        with source.block(f"for c in range({panels.filled}):"):
-            source.line(f"{pack.name}[{at}] = {b.name}[{plus('row', times('c', column))}]")
+        for number in range(pack.panels):
+            place, first = plus(at, str(number * pack.room)), str(number * panels.width)
+            with source.block(f"for c in range({panels.filled}):"):
+                source.line(f"{pack.name}[{place}] = {b.name}[{plus('row', first, times('c', column))}]")
         if panels.filled != str(panels.width):
             with source.block(f"for c in range({panels.filled}, {panels.width}):"):
                 source.line(f"{pack.name}[{at}] = {source.constant(0, panels.dtype)}")

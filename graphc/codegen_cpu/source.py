@@ -106,11 +106,12 @@ class KernelSource:
         self.imports.setdefault(module, set()).add(name)
         return name
 
-    def tile(self, dtype: DType, rows: int, vectors: int) -> str:
-        """A micro-kernel, defined at the head of the file."""
-        name = f"tile_{dtype}_{rows}x{vectors}"
+    def tile(self, dtype: DType, rows: int, vectors: int, steps: int = 0) -> str:
+        """A micro-kernel, defined at the head of the file; steps: the length of its runs, if known and short."""
+        name = f"tile_{dtype}_{rows}x{vectors}" + (f"_{steps}" if steps else "")
         self.use("microkernel", "microkernel")
-        self._tiles[name] = f'{name} = microkernel("{dtype}", {rows}, {vectors})'
+        known = f", {steps}" if steps else ""
+        self._tiles[name] = f'{name} = microkernel("{dtype}", {rows}, {vectors}{known})'
         return name
 
     def vector_function(self, kind: str, dtype: DType) -> str:

@@ -22,8 +22,18 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from graphc.codegen_cpu.machine import host
+from graphc.ir.ops_winograd import TILE
 
 INT = ir.IntType(64)
+
+
+def prefetch(builder: ir.IRBuilder, pointer: Any, *, write: bool) -> None:
+    """Ask the cache for the line at a pointer."""
+    byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+    name = "llvm.prefetch.p0"
+    known = builder.module.globals.get(name) or ir.Function(
+        builder.module, ir.FunctionType(ir.VoidType(), [byte, word, word, word]), name)
+    builder.call(known, [builder.bitcast(pointer, byte), *(ir.Constant(word, v) for v in (int(write), 3, 1))])
 
 
 class _Arithmetic:
@@ -85,14 +95,18 @@ def _cotangent(m: _Arithmetic, g: list[Any]) -> list[Any]:
 
 
 _LINES: dict[str, tuple[int, Line]] = {"input": (6, _input), "output": (6, _output), "cotangent": (4, _cotangent)}
+_READ_BLOCK = ("output",)  # whose source is the block of points; the others write there
+COMING = 3  # how many tiles ahead what a transform reads of x is prefetched
 
 
 @cache
 def transform(kind: str, axes: int, dtype: str) -> Any:
-    """For 2 axes transform(src, src_at, s0, s1, out, out_at, o0, o1): element [i,j] of the patch lies at
+    """For 2 axes transform(src, src_at, s0, s1, out, out_at, o0, o1, ahead): element [i,j] of the patch lies at
     src_at + i * s0 + j * s1, that of the result at out_at + i * o0 + j * o1, for `lanes` channels side by side.
 
-    For 1 axis s0 and o0 are left out. All is read before anything is written.
+    For 1 axis s0 and o0 are left out. All is read before anything is written. Of the block of points, whose 36 places
+    lie far apart, those `ahead` elements further, where the next tile will be, are prefetched; and so is what a later
+    tile will read of x.
     """
     scalar = ir.FloatType() if dtype == "f32" else ir.DoubleType()
     lanes = host().vector_bytes // (4 if dtype == "f32" else 8)
@@ -102,31 +116,48 @@ def transform(kind: str, axes: int, dtype: str) -> Any:
         words = [t if isinstance(t, types.CPointer) else types.int64 for t in plain]
 
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-            _emit(_Arithmetic(builder, scalar, lanes), *_LINES[kind], axes, *arguments)
+            _emit(_Arithmetic(builder, scalar, lanes), kind, axes, *arguments)
             return context.get_dummy_value()
 
         return types.void(*words), generate
 
     if axes == 1:
         @intrinsic
-        def one(typingctx, src, src_at, s, out, out_at, o):
-            return result_of((src, src_at, s, out, out_at, o))
+        def one(typingctx, src, src_at, s, out, out_at, o, ahead):
+            return result_of((src, src_at, s, out, out_at, o, ahead))
         return one
 
     @intrinsic
-    def two(typingctx, src, src_at, s0, s1, out, out_at, o0, o1):
-        return result_of((src, src_at, s0, s1, out, out_at, o0, o1))
+    def two(typingctx, src, src_at, s0, s1, out, out_at, o0, o1, ahead):
+        return result_of((src, src_at, s0, s1, out, out_at, o0, o1, ahead))
     return two
 
 
-def _emit(m: _Arithmetic, count: int, line: Line, axes: int, *arguments: Any) -> None:
+def _emit(m: _Arithmetic, kind: str, axes: int, *arguments: Any) -> None:
     src, src_at, *strides = arguments[:2 + axes]
-    out, out_at, *out_strides = arguments[2 + axes:]
-    patch = {place: m.load(m.pointer(src, src_at, strides, place)) for place in product(range(count), repeat=axes)}
+    out, out_at, *out_strides = arguments[2 + axes:-1]
+    ahead = arguments[-1]
+    count, line = _LINES[kind]
+    places = list(product(range(count), repeat=axes))
+    patch = {place: m.load(m.pointer(src, src_at, strides, place)) for place in places}
+    reads_block = kind in _READ_BLOCK
+    if reads_block:
+        _prefetch_all(m, src, m.b.add(src_at, ahead), strides, places, write=False)
+    else:
+        coming = m.b.add(src_at, m.b.mul(strides[-1], ir.Constant(INT, TILE * COMING)))
+        _prefetch_all(m, src, coming, strides, [p for p in places if p[-1] >= count - TILE], write=False)
     for axis in range(axes):
         patch = _along(m, patch, axis, line)
     for place, value in patch.items():
         m.store(value, m.pointer(out, out_at, out_strides, place))
+    if not reads_block:
+        _prefetch_all(m, out, m.b.add(out_at, ahead), out_strides, list(patch), write=True)
+
+
+def _prefetch_all(m: _Arithmetic, base: Any, start: Any, strides: Sequence[Any], places: Sequence[Sequence[int]], *,
+                  write: bool) -> None:
+    for place in places:
+        prefetch(m.b, m.pointer(base, start, strides, place), write=write)
 
 
 def _along(m: _Arithmetic, patch: dict[tuple[int, ...], Any], axis: int, line: Line) -> dict[tuple[int, ...], Any]:

@@ -1,6 +1,6 @@
 """Kernels of Winograd's convolutions: transforms around small products of matrices, a block of tiles at a time.
 
-    for t0 in range(lo, hi, 24):                      # this thread's tiles, 24 at a time
+    for t0 in range(lo, hi, 48):                      # this thread's tiles, 48 at a time
         for t in range(count):
             input transform                           # a patch of x, zeros around x, into seen[point][t][c]
         for panel in range(2):                        # 64 filters at a time
@@ -32,10 +32,10 @@ from graphc.codegen_cpu.source import KernelSource
 from graphc.ir.dims import Dim, size_of
 from graphc.ir.graph import Value
 from graphc.ir.kernel import Kernel
-from graphc.ir.ops_winograd import SHARES, SIZE, TILE
+from graphc.ir.ops_winograd import SIZE, TILE
 from graphc.ir.program import Emitted
 
-BLOCK = 24  # tiles whose transforms are kept at a time: a multiple of the micro-kernel's heights
+BLOCKS = (48, 24, 12)  # how many tiles may be kept at a time: multiples of most of the micro-kernel's heights
 APART = 16  # elements between the points of a block, so that they do not fall on the same lines of a cache
 
 
@@ -62,8 +62,7 @@ def emit_winograd(kernel: Kernel, source: KernelSource) -> Emitted:
     assert isinstance(channels, int), "the sizes of weights are known"
     assert isinstance(filters, int), "the sizes of weights are known"
     tiles = tiling(filters, x.type.dtype, host())
-    seen = grid.points(channels)
-    made = grid.points(tiles.width)
+    seen, made = grid.points(channels, tiles.width)
     patch = source.scratch(x.type.dtype, TILE ** grid.axes * tiles.width)
     weights = source.pointer(u)
     source.line(f"lo = {grid.count} * thread // threads")
@@ -105,13 +104,13 @@ def emit_winograd_gradient(kernel: Kernel, source: KernelSource) -> Emitted:
     assert isinstance(channels, int), "the sizes of weights are known"
     assert isinstance(filters, int), "the sizes of weights are known"
     tiles = tiling(filters, x.type.dtype, host())
-    seen, told = grid.points(channels), grid.points(filters)
-    out = source.pointer(anchor.result)
-    source.line(f"lo = {SHARES} * thread // threads")
-    source.line(f"hi = {SHARES} * (thread + 1) // threads")
+    seen, told = grid.points(channels, filters)
+    out, shares = source.pointer(anchor.result), anchor.attr("shares")
+    source.line(f"lo = {shares} * thread // threads")
+    source.line(f"hi = {shares} * (thread + 1) // threads")
     with source.block("for q in range(lo, hi):"):
-        source.line(f"first = {grid.count} * q // {SHARES}")
-        source.line(f"last = {grid.count} * (q + 1) // {SHARES}")
+        source.line(f"first = {grid.count} * q // {shares}")
+        source.line(f"last = {grid.count} * (q + 1) // {shares}")
         size = grid.number * channels * filters
         with source.block("if first == last:"), source.block(f"for i in range({size}):"):
             source.line(f"{out}[q * {size} + i] = {source.constant(0, x.type.dtype)}")
@@ -125,7 +124,7 @@ def emit_winograd_gradient(kernel: Kernel, source: KernelSource) -> Emitted:
                           str(channels), (told.name, f"{told.start} + p * {told.stride} + j0", str(filters)), "count",
                           (out, at, filters), "t0 - first")
     work = size_of(x.type.shape) * (filters * SIZE ** grid.axes // TILE ** grid.axes // 2)
-    return source.finish(work, grid=SHARES)
+    return source.finish(work, grid=shares)
 
 
 def _products(source: KernelSource, tiles: Tiling, x: Value, a: tuple[str, str, str, str], rows: str,
@@ -156,11 +155,15 @@ class _Tiles:
         self.along = [source.size(dim) for dim in counts]
         self.total = size_of((self.items, *counts))
         self.count = source.size(self.total, runtime=True)
-        self._patch: tuple[str, str] | None = None
+        self.block = BLOCKS[-1]
 
-    def points(self, width: int) -> _Points:
-        stride = BLOCK * width + APART
-        return _Points(*self.source.scratch(self.dtype, self.number * stride), stride, width)
+    def points(self, *widths: int) -> list[_Points]:
+        """Room for blocks of tiles of these widths; they are as large as may stay in half of the L2 cache."""
+        each = self.number * sum(widths) * self.dtype.itemsize
+        self.block = next((block for block in BLOCKS if block * each <= host().l2_bytes // 2), BLOCKS[-1])
+        strides = [self.block * width + APART for width in widths]
+        return [_Points(*self.source.scratch(self.dtype, self.number * stride), stride, width)
+                for stride, width in zip(strides, widths, strict=True)]
 
     def strides(self, count: int, step: int) -> list[str]:
         """How far apart the elements of a patch of `count` along each axis lie whose last axis has this step."""
@@ -169,8 +172,8 @@ class _Tiles:
     @contextmanager
     def blocks(self, low: str, high: str) -> Iterator[None]:
         """The tiles from low to high, `count` of them at a time."""
-        with self.source.block(f"for t0 in range({low}, {high}, {BLOCK}):"):
-            self.source.line(f"count = min({BLOCK}, {high} - t0)")
+        with self.source.block(f"for t0 in range({low}, {high}, {self.block}):"):
+            self.source.line(f"count = min({self.block}, {high} - t0)")
             yield
 
     def emit_place(self) -> None:
@@ -253,6 +256,6 @@ class _Tiles:
         with source.block(f"for v in range({-(-width // lanes)}):"):
             source.line(f"c = v * {lanes}" if width % lanes == 0 else f"c = min(v * {lanes}, {width - lanes})")
             source.line(f"{name}({src}, {plus(src_at, 'c')}, {', '.join(src_strides)}, "
-                        f"{out}, {plus(out_at, 'c')}, {', '.join(out_strides)})")
+                        f"{out}, {plus(out_at, 'c')}, {', '.join(out_strides)}, {width})")
 
 

@@ -10,7 +10,7 @@ matmul of tiles and filters. The derivative with respect to w is G' [(B' x) * (A
 tiles.
 
     winograd           x [N,*S,C], u [6^n,C*O] -> [N,*P,O]    u: G applied to the weights of a convolution, by `points`
-    winograd_gradient  x [N,*S,C], g [N,*P,O] -> [8,6^n,C*O]  to be summed over axis 0, with G' to be applied
+    winograd_gradient  x [N,*S,C], g [N,*P,O] -> [shares,6^n,C*O]  to be summed over axis 0, with G' to be applied
 
 P = S + low + high - 2: x is taken as padded with low and high zeros along each spatial axis. The optimizer makes these
 ops behind autodiff, where they are faster; they have no gradients of their own.
@@ -34,7 +34,6 @@ from graphc.ir.spec import Kind, define
 from graphc.ir.types import TensorType
 
 TILE, SIZE = 4, 6  # outputs and inputs of a tile along one axis
-SHARES = 8  # parts into which the gradient's sum over tiles is cut, whatever the number of threads
 B = np.array([[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
               [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]], float)
 A = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]], float)
@@ -127,29 +126,27 @@ def _winograd(x: np.ndarray, u: np.ndarray, *, low: tuple[int, ...], high: tuple
 WINOGRAD = define("winograd", kind=Kind.CONTRACT, infer=_infer_winograd, reference=_winograd)
 
 
-def _infer_gradient(x: TensorType, g: TensorType, *, low: Shape, high: Shape) -> TensorType:
+def _infer_gradient(x: TensorType, g: TensorType, *, low: Shape, high: Shape, shares: int) -> TensorType:
     n = _check("winograd_gradient", x, g, low, high)
     wanted = (x.shape[0], *map(places, x.shape[1:-1], low, high))
     if g.rank != x.rank or g.shape[:-1] != wanted:
         raise ShapeError("winograd_gradient: the cotangent does not fit", expected=f"{wanted} in front of the filters",
                          got=g)
-    return x.with_shape((SHARES, SIZE ** n, x.shape[-1] * g.shape[-1]))
+    if not isinstance(shares, int) or isinstance(shares, bool) or shares < 1:
+        raise ShapeError("winograd_gradient: shares is the number of parts of the sum", expected="an int of at least 1",
+                         got=repr(shares))
+    return x.with_shape((shares, SIZE ** n, x.shape[-1] * g.shape[-1]))
 
 
-def share(tiles: int, number: int) -> int:
-    """The first tile of a share."""
-    return tiles * number // SHARES
-
-
-def _gradient(x: np.ndarray, g: np.ndarray, *, low: tuple[int, ...], high: tuple[int, ...]) -> np.ndarray:
+def _gradient(x: np.ndarray, g: np.ndarray, *, low: tuple[int, ...], high: tuple[int, ...],
+              shares: int) -> np.ndarray:
     n, counts = x.ndim - 2, _counts(x.shape[1:-1], low, high)
     inner = range(1 + n, 1 + 2 * n)
     seen = _rows(_applied(B, _tiles(x, SIZE, low, counts), inner), n).swapaxes(1, 2)
     told = _rows(_applied(A.T, _tiles(g, TILE, (0,) * n, counts), inner), n)
-    tiles = told.shape[1]
-    cuts = [share(tiles, i) for i in range(SHARES + 1)]
+    cuts = [told.shape[1] * i // shares for i in range(shares + 1)]
     sums = np.stack([seen[..., a:b] @ told[:, a:b] for a, b in pairwise(cuts)])
-    return sums.reshape(SHARES, SIZE ** n, -1)
+    return sums.reshape(shares, SIZE ** n, -1)
 
 
 WINOGRAD_GRADIENT = define("winograd_gradient", kind=Kind.CONTRACT, infer=_infer_gradient, reference=_gradient)

@@ -40,7 +40,8 @@ def speedup(op: str, outputs: Shape, channels: Dim, filters: Dim) -> float:
     return plain / (SIZE ** n * (channels * filters + of_input * channels + of_other * filters))
 
 
-PAYS = 1.3
+PAYS = 1.3  # the speed-up from which it is used
+SHARES = ((1 << 20, 8), (1 << 22, 4))  # (bytes of a gradient's products, parts of the sum): more stays a plain sum
 
 
 def _margins(x: Value, b: Rewriter) -> tuple[Value, Shape, Shape]:
@@ -96,9 +97,13 @@ def sum_by_tiles(op: Op, b: Rewriter) -> Value | None:
     if not _fits(op, tuple(shape)) or speedup("winograd_gradient", g.type.shape[1:-1], channels, filters) < PAYS:
         return None
     n = len(shape)
+    size = SIZE ** n * channels * filters * x.type.dtype.itemsize
+    shares = next((parts for most, parts in SHARES if size <= most), 0)
+    if shares == 0:
+        return None
     inner, low, high = _margins(x, b)
-    shares = b.emit("winograd_gradient", inner, g, low=low, high=high)
-    total = b.emit("reduce_sum", shares, axes=(0,))
+    parts = b.emit("winograd_gradient", inner, g, low=low, high=high, shares=shares)
+    total = b.emit("reduce_sum", parts, axes=(0,))
     back = b.emit("matmul", _constant(points(n).T, x, b), total)
     return b.emit("reshape", back, shape=op.result.type.shape)
 

@@ -298,7 +298,7 @@ def _winograd(s):
 def _winograd_gradient(s):
     """Sums over the tiles of a share, behind 3 roundings along each axis of both operands."""
     terms = _products_of(s, winograd_samples.gradient)
-    count = s.xs[1][..., 0].size // winograd_samples.SHARES + 1
+    count = s.xs[1][..., 0].size // s.attrs["shares"] + 1
     return terms * (count + 1 + 6 * len(s.attrs["low"])) * s.unit + s.tiny
 
 

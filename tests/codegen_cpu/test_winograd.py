@@ -14,7 +14,7 @@ def one(x, u, low, high, dtype="f32"):
 
 def two(x, g, low, high, dtype="f32"):
     return (f"graph g(%x: {dtype}[{x}], %g: {dtype}[{g}]) {{\n"
-            f"  %y = winograd_gradient(%x, %g){{high={high}, low={low}}}\n  return %y\n}}")
+            f"  %y = winograd_gradient(%x, %g){{high={high}, low={low}, shares=5}}\n  return %y\n}}")
 
 
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
