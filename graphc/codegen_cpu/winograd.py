@@ -22,6 +22,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import product
+from math import prod
 
 from graphc.codegen_cpu.contract import Tiling, tiling
 from graphc.codegen_cpu.expressions import Expressions
@@ -57,7 +59,8 @@ def emit_winograd(kernel: Kernel, source: KernelSource) -> Emitted:
     for output, input_ in kernel.aliases:
         source.pointer(kernel.outputs[output], alias=kernel.inputs[input_])
     x, u = anchor.operands
-    grid = _Tiles(source, x, anchor.result, anchor.attr("low"))
+    pool = anchor.attr("pool")
+    grid = _Tiles(source, x, anchor.result, anchor.attr("low"), pool)
     channels, filters = x.type.shape[-1], anchor.result.type.shape[-1]
     assert isinstance(channels, int), "the sizes of weights are known"
     assert isinstance(filters, int), "the sizes of weights are known"
@@ -80,12 +83,12 @@ def emit_winograd(kernel: Kernel, source: KernelSource) -> Emitted:
                                     grid.strides(SIZE, made.stride), *patch, grid.strides(TILE, made.width),
                                     made.width)
                 with grid.inside(), source.block(f"for c in range({_filled(filters, tiles.width)}):"):
-                    place = f"({' + '.join(grid.within(TILE))}) * {tiles.width}"
-                    source.line(f"acc = {patch[0]}[{patch[1]} + {place} + c]")
+                    grid.emit_largest("acc", patch, tiles.width)
                     expressions.fresh()
                     expressions.give(anchor.result, lambda at: "acc")
                     expressions.store_all(kernel.outputs, grid.at("(j0 + c)", filters))
-    work = size_of(anchor.result.type.shape) * (channels * SIZE ** grid.axes // TILE ** grid.axes // 2 + cost(kernel))
+    each = prod(pool) * channels * SIZE ** grid.axes // TILE ** grid.axes // 2
+    work = size_of(anchor.result.type.shape) * (each + cost(kernel))
     return source.finish(work, grid=grid.total)
 
 
@@ -99,7 +102,7 @@ def emit_winograd_gradient(kernel: Kernel, source: KernelSource) -> Emitted:
     assert anchor is not None, "a contraction kernel has an anchor"
     assert kernel.outputs == (anchor.result,), "sums of shares have no epilogue"
     x, g = anchor.operands
-    grid = _Tiles(source, x, g, anchor.attr("low"))
+    grid = _Tiles(source, x, g, anchor.attr("low"), (1,) * len(anchor.attr("low")))
     channels, filters = x.type.shape[-1], g.type.shape[-1]
     assert isinstance(channels, int), "the sizes of weights are known"
     assert isinstance(filters, int), "the sizes of weights are known"
@@ -141,17 +144,22 @@ def _products(source: KernelSource, tiles: Tiling, x: Value, a: tuple[str, str, 
 
 
 class _Tiles:
-    """The tiles of a batch: how many there are, and where the one numbered t0 + t lies."""
+    """The tiles of a batch: how many there are, and where the one numbered t0 + t lies.
 
-    def __init__(self, source: KernelSource, x: Value, y: Value, low: tuple[Dim, ...]):
+    y is the result, or the cotangent, of which each element stands for `pool` outputs along each axis.
+    """
+
+    def __init__(self, source: KernelSource, x: Value, y: Value, low: tuple[Dim, ...], pool: tuple[int, ...]):
         self.source, self.x, self.dtype = source, x, x.type.dtype
         self.axes = len(low)
         self.number = SIZE ** self.axes
         self.low = [source.size(dim) for dim in low]
         self.extents = [source.size(dim) for dim in x.type.shape[1:-1]]
+        self.pool = pool
         self.items, self.outputs = y.type.shape[0], y.type.shape[1:-1]
         self.places = [source.size(dim) for dim in self.outputs]
-        counts = [(dim + TILE - 1) // TILE for dim in self.outputs]
+        self.each = [TILE // p for p in pool]
+        counts = [(dim + each - 1) // each for dim, each in zip(self.outputs, self.each, strict=True)]
         self.along = [source.size(dim) for dim in counts]
         self.total = size_of((self.items, *counts))
         self.count = source.size(self.total, runtime=True)
@@ -188,20 +196,38 @@ class _Tiles:
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """Loops i0, i1 over the outputs of a tile that exist."""
+        """Loops i0, i1 over the elements of y that a tile holds."""
         with ExitStack() as loops:
             for axis in range(self.axes):
+                each = self.each[axis]
+                first = f"o{axis}" if each == TILE else f"o{axis} // {self.pool[axis]}"
                 loops.enter_context(self.source.block(
-                    f"for i{axis} in range(min({TILE}, {self.places[axis]} - o{axis})):"))
+                    f"for i{axis} in range(min({each}, {self.places[axis]} - {first})):"))
             yield
+
+    def emit_largest(self, name: str, patch: tuple[str, str], width: int) -> None:
+        """The largest of the outputs of a patch that element i0, i1 of y stands for, of filter c."""
+        source, terms = self.source, []
+        for offset in product(*map(range, self.pool)):
+            place = [plus(times(f"i{axis}", str(p)), str(d)) for axis, (p, d) in
+                     enumerate(zip(self.pool, offset, strict=True))]
+            steps = self.strides(TILE, width)
+            at = plus(*(times(f"({text})" if " " in text else text, step)
+                        for text, step in zip(place, steps, strict=True)), "c")
+            terms.append(f"{patch[0]}[{patch[1]} + {at}]")
+        largest = terms[0]
+        for term in terms[1:]:
+            largest = f"{source.use('vmath', 'maximum')}({largest}, {term})"
+        source.line(f"{name} = {largest}")
 
     def within(self, count: int) -> list[str]:
         """The terms of the number of element i0, i1 of a patch."""
         return [times(f"i{axis}", str(count ** (self.axes - 1 - axis))) for axis in range(self.axes)]
 
     def at(self, filter_: str, filters: int) -> At:
-        """Output i0, i1 of the tile at hand, of one filter."""
-        along = tuple(((dim,), f"(o{axis} + i{axis})") for axis, dim in enumerate(self.outputs))
+        """Element i0, i1 of the tile at hand, of one filter."""
+        along = tuple(((dim,), f"(o{axis} + i{axis})" if p == 1 else f"(o{axis} // {p} + i{axis})")
+                      for axis, (dim, p) in enumerate(zip(self.outputs, self.pool, strict=True)))
         return At((((self.items,), "item"), *along, ((filters,), filter_)))
 
     def emit_input(self, x: Value, seen: _Points) -> None:

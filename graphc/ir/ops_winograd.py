@@ -12,7 +12,9 @@ tiles.
     winograd           x [N,*S,C], u [6^n,C*O] -> [N,*P,O]    u: G applied to the weights of a convolution, by `points`
     winograd_gradient  x [N,*S,C], g [N,*P,O] -> [shares,6^n,C*O]  to be summed over axis 0, with G' to be applied
 
-P = S + low + high - 2: x is taken as padded with low and high zeros along each spatial axis. The optimizer makes these
+P = S + low + high - 2: x is taken as padded with low and high zeros along each spatial axis. Where `pool` of winograd
+is more than 1 along an axis (2 or 4), the largest of so many neighbours stands for them, and what is left over at the
+end is dropped. The optimizer makes these
 ops behind autodiff, where they are faster; they have no gradients of their own.
 
 What does not live here: when they are used (passes/rules_winograd.py).
@@ -34,6 +36,7 @@ from graphc.ir.spec import Kind, define
 from graphc.ir.types import TensorType
 
 TILE, SIZE = 4, 6  # outputs and inputs of a tile along one axis
+POOLS = (1, 2, 4)  # neighbours within a tile
 B = np.array([[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
               [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]], float)
 A = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]], float)
@@ -72,14 +75,18 @@ def _check(op: str, x: TensorType, second: TensorType, low: Any, high: Any) -> i
     return n
 
 
-def _infer_winograd(x: TensorType, u: TensorType, *, low: Shape, high: Shape) -> TensorType:
+def _infer_winograd(x: TensorType, u: TensorType, *, low: Shape, high: Shape, pool: tuple[int, ...]) -> TensorType:
     n = _check("winograd", x, u, low, high)
+    if not isinstance(pool, tuple) or len(pool) != n or not all(p in POOLS for p in pool):
+        raise ShapeError("winograd: pool holds how many neighbours become one along each spatial axis",
+                         expected=f"{n} of {POOLS}", got=repr(pool))
     channels, wide = x.shape[-1], u.shape[-1] if u.shape else 0
     if u.rank != 2 or u.shape[0] != SIZE ** n or not isinstance(channels, int) or not isinstance(wide, int) \
             or channels < 1 or wide % channels:
         raise ShapeError("winograd: the transformed weights do not fit",
                          expected=f"[{SIZE ** n},{channels}*filters]", got=u)
-    return x.with_shape((x.shape[0], *map(places, x.shape[1:-1], low, high), wide // channels))
+    outputs = (places(*dims) // p for *dims, p in zip(x.shape[1:-1], low, high, pool, strict=True))
+    return x.with_shape((x.shape[0], *outputs, wide // channels))
 
 
 def _tiles(x: np.ndarray, size: int, low: tuple[int, ...], counts: tuple[int, ...]) -> np.ndarray:
@@ -112,7 +119,8 @@ def _rows(patches: np.ndarray, n: int) -> np.ndarray:
     return patches.reshape(tiles, SIZE ** n, patches.shape[-1]).swapaxes(0, 1)
 
 
-def _winograd(x: np.ndarray, u: np.ndarray, *, low: tuple[int, ...], high: tuple[int, ...]) -> np.ndarray:
+def _winograd(x: np.ndarray, u: np.ndarray, *, low: tuple[int, ...], high: tuple[int, ...],
+              pool: tuple[int, ...]) -> np.ndarray:
     n, counts = x.ndim - 2, _counts(x.shape[1:-1], low, high)
     inner = range(1 + n, 1 + 2 * n)
     products = _rows(_applied(B, _tiles(x, SIZE, low, counts), inner), n) @ u.reshape(SIZE ** n, x.shape[-1], -1)
@@ -120,7 +128,10 @@ def _winograd(x: np.ndarray, u: np.ndarray, *, low: tuple[int, ...], high: tuple
     made = _applied(A, patches, inner)
     order = (0, *(axis for i in range(n) for axis in (1 + i, 1 + n + i)), 1 + 2 * n)
     made = made.transpose(order).reshape(x.shape[0], *(TILE * t for t in counts), products.shape[-1])
-    return made[(slice(None), *(slice(0, places(*dims)) for dims in zip(x.shape[1:-1], low, high, strict=True)))]
+    kept = [(s + before + after - 2) // p for s, before, after, p in zip(x.shape[1:-1], low, high, pool, strict=True)]
+    made = made[(slice(None), *(slice(0, k * p) for k, p in zip(kept, pool, strict=True)))]
+    apart = made.reshape(x.shape[0], *(d for pair in zip(kept, pool, strict=True) for d in pair), made.shape[-1])
+    return apart.max(axis=tuple(range(2, 2 + 2 * n, 2)))
 
 
 WINOGRAD = define("winograd", kind=Kind.CONTRACT, infer=_infer_winograd, reference=_winograd)

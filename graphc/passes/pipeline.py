@@ -1,6 +1,6 @@
 """The whole story on one page: what happens to a graph on its way to kernels.
 
-    graph ── SIMPLIFY ──► winograd ──► inline composites ──► LEGALIZE, SIMPLIFY ──► optimized graph
+    graph ── SIMPLIFY ──► poolings first, winograd ──► inline composites ──► LEGALIZE, SIMPLIFY ──► optimized graph
           ── fuse ──► groups, with a recorded reason for every pair ── make_kernels ──► kernels in order
           ── plan_memory ──► a place for every value
 
@@ -24,6 +24,7 @@ from graphc.passes.fuse import fuse
 from graphc.passes.inline_composites import inline_composites
 from graphc.passes.make_kernels import make_kernels
 from graphc.passes.plan_memory import plan_memory
+from graphc.passes.pools import pool_first, pool_in_winograd
 from graphc.passes.rewrite import rewrite
 from graphc.passes.rules_legal import legalize
 from graphc.passes.rules_winograd import winograd
@@ -31,8 +32,8 @@ from graphc.passes.store_outputs import store_outputs
 
 Pass = Callable[[Graph], Graph]
 
-OPTIMIZE: tuple[Pass, ...] = (dce, cse, rewrite, winograd, inline_composites, legalize, fold_constants, rewrite, cse,
-                               dce, store_outputs)
+OPTIMIZE: tuple[Pass, ...] = (dce, cse, rewrite, pool_first, winograd, dce, pool_in_winograd, inline_composites,
+                               legalize, fold_constants, rewrite, cse, dce, store_outputs)
 
 
 def optimize(graph: Graph, passes: tuple[Pass, ...] = OPTIMIZE) -> Graph:

@@ -81,7 +81,7 @@ def convolve_by_tiles(op: Op, b: Rewriter) -> Value | None:
     inner, low, high = _margins(x, b)
     flat = b.emit("reshape", w, shape=(3 ** n, channels * filters))
     u = b.emit("matmul", _constant(points(n), x, b), flat)
-    return b.emit("winograd", inner, u, low=low, high=high)
+    return b.emit("winograd", inner, u, low=low, high=high, pool=(1,) * n)
 
 
 def sum_by_tiles(op: Op, b: Rewriter) -> Value | None:

@@ -290,7 +290,7 @@ def _matmul(s):
 @rule("winograd")
 def _winograd(s):
     """Sums of C terms behind 3 roundings along each axis of a transformed input, and 4 of the result."""
-    terms = _products_of(s, winograd_samples.winograd)
+    terms = _products_of(s, winograd_samples.winograd)  # of a pooled output those of its largest window
     return terms * (s.xs[0].shape[-1] + 1 + 7 * len(s.attrs["low"])) * s.unit + s.tiny
 
 

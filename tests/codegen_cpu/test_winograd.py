@@ -7,9 +7,9 @@ from tests.codegen_cpu.agreement import assert_agrees, thread_counts
 __all__ = ["thread_counts"]
 
 
-def one(x, u, low, high, dtype="f32"):
-    return (f"graph g(%x: {dtype}[{x}], %u: {dtype}[{u}]) {{\n  %y = winograd(%x, %u){{high={high}, low={low}}}\n"
-            "  return %y\n}")
+def one(x, u, low, high, dtype="f32", pool=None):
+    return (f"graph g(%x: {dtype}[{x}], %u: {dtype}[{u}]) {{\n"
+            f"  %y = winograd(%x, %u){{high={high}, low={low}, pool={pool or (1,) * len(low)}}}\n  return %y\n}}")
 
 
 def two(x, g, low, high, dtype="f32"):
@@ -37,6 +37,12 @@ def test_along_one_axis(thread_counts):
     assert_agrees(one("B,T,17", "6,544", (2,), (0,)), sizes, thread_counts, kernels=1, normal=True)
 
 
+@pytest.mark.parametrize("pool", [(2, 2), (4, 1), (1, 4)])
+def test_pooling(pool, thread_counts):
+    sizes = [{"B": 2, "H": h, "W": w} for h in (6, 7, 10) for w in (7, 9)]
+    assert_agrees(one("B,H,W,16", "36,512", (1, 0), (0, 1), pool=pool), sizes, thread_counts, kernels=1, normal=True)
+
+
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
 @pytest.mark.parametrize(("channels", "filters"), [(16, 16), (48, 32), (32, 80)])
 def test_gradient(channels, filters, dtype, thread_counts):
@@ -55,7 +61,7 @@ def test_no_items(thread_counts):
 
 def test_epilogue_with_bias_scale_for_each_item_residual_and_activation(thread_counts):
     assert_agrees("""graph g(%x: f32[B,9,7,16], %u: f32[36,512], %b: f32[32], %s: f32[B,32], %r: f32[B,9,7,32]) {
-      %y = winograd(%x, %u){high=(1,1), low=(1,1)}
+      %y = winograd(%x, %u){high=(1,1), low=(1,1), pool=(1,1)}
       %bb = broadcast(%b){axes=(3,), shape=(B,9,7,32)}
       %ss = broadcast(%s){axes=(0,3), shape=(B,9,7,32)}
       %a = add(%y, %bb)

@@ -50,7 +50,7 @@ def outputs_of(x, low, high):
     return tuple(s + a + b - 2 for s, a, b in zip(x.shape[1:-1], low, high, strict=True))
 
 
-def winograd(x, u, low, high, of=np.asarray):
+def winograd(x, u, low, high, pool, of=np.asarray):
     """of: what is done to each matrix first."""
     outputs = outputs_of(x, low, high)
     counts, u = tuple(-(-p // 4) for p in outputs), u.reshape(len(u), x.shape[-1], -1)
@@ -60,7 +60,17 @@ def winograd(x, u, low, high, of=np.asarray):
         seen = everywhere(forth, patch)
         products = np.einsum("pc,pco->po", seen.reshape(-1, x.shape[-1]), u).reshape(*seen.shape[:-1], -1)
         result[(item, *(slice(4 * t, 4 * t + 4) for t in tile))] = everywhere(back, products)
-    return result[(slice(None), *(slice(p) for p in outputs))]
+    return largest(result[(slice(None), *(slice(p) for p in outputs))], pool)
+
+
+def largest(y, pool):
+    """The largest of each window of `pool` elements side by side."""
+    kept = tuple(s // p for s, p in zip(y.shape[1:-1], pool, strict=True))
+    result = np.full((y.shape[0], *kept, y.shape[-1]), -np.inf)
+    for place in np.ndindex(*kept):
+        window = tuple(slice(i * p, (i + 1) * p) for i, p in zip(place, pool, strict=True))
+        result[(slice(None), *place)] = y[(slice(None), *window)].max(axis=tuple(range(1, y.ndim - 1)))
+    return result
 
 
 def gradient(x, g, low, high, shares, of=np.asarray):
@@ -74,9 +84,10 @@ def gradient(x, g, low, high, shares, of=np.asarray):
     return result.reshape(shares, len(result[0]), -1)
 
 
-def folded(x, u, low, high, **more):
-    return sample("winograd", x, u, low=low, high=high, expected=lambda x, u: winograd(x, u, low, high),
-                  domain=eighths, smooth=False, **more)
+def folded(x, u, low, high, pool=None, **more):
+    pool = pool or (1,) * len(low)
+    return sample("winograd", x, u, low=low, high=high, pool=pool,
+                  expected=lambda x, u: winograd(x, u, low, high, pool), domain=eighths, smooth=False, **more)
 
 
 def summed(x, g, low, high, shares=8, **more):
@@ -90,6 +101,8 @@ WINOGRAD = [
     folded("f32[B,6,11,19]", "f32[36,608]", (1, 2), (1, 0), sizes={"B": 3}),
     folded("f32[B,T,16]", "f32[6,768]", (1,), (1,), sizes={"B": 2, "T": 13}),
     folded("f32[1,3,16]", "f32[6,256]", (0,), (0,)),
+    folded("f32[2,9,13,16]", "f32[36,256]", (1, 0), (0, 0), (2, 4)),
+    folded("f32[B,T,16]", "f32[6,256]", (0,), (1,), (2,), sizes={"B": 2, "T": 11}),
     summed("f32[3,9,8,16]", "f32[3,7,6,16]", (0, 0), (0, 0)),
     summed("f32[B,6,11,16]", "f32[B,6,11,32]", (1, 2), (1, 0), sizes={"B": 3}),
     summed("f32[B,14,32]", "f32[B,14,16]", (1,), (1,), sizes={"B": 2}),
