@@ -13,10 +13,15 @@ from graphc.ir.builder import Builder
 from graphc.ir.graph import Graph
 from graphc.ir.parser import parse, parse_type
 from graphc.ir.traced import Traced
+from graphc.passes.choices import Choices
 
 
-def compile(model_or_graph: Any, *, target: str = "cpu") -> Callable[..., list[np.ndarray]]:
+def compile(model_or_graph: Any, *, target: str = "cpu", precision: str = "default",
+            convolution: str = "auto") -> Callable[..., list[np.ndarray]]:
     """Compile a graph, graph text, or a Keras-style model to a callable.
+
+    precision    "highest" keeps to algorithms that round no more than plain sums do
+    convolution  "direct" or "winograd" in place of what the cost model would choose
 
     The callable takes one array per input, in order, and returns a list of new arrays, one per
     output. A model is compiled for inference; it reads the model's live weights at every call.
@@ -25,16 +30,17 @@ def compile(model_or_graph: Any, *, target: str = "cpu") -> Callable[..., list[n
         f = graphc.compile("graph g(%x: f32[B,3]) { %y = relu(%x)  return %y }")
         (y,) = f(np.ones((2, 3), "float32"))
     """
+    choices = Choices(precision, convolution)
     if isinstance(model_or_graph, str):
         model_or_graph = parse(model_or_graph)
     if isinstance(model_or_graph, Graph):
-        return compile_graph(model_or_graph, target=target)
+        return compile_graph(model_or_graph, target=target, choices=choices)
     lower = getattr(model_or_graph, "lower_to_graph", None)
     if lower is None:
         raise ArgumentError("cannot be compiled", where="graphc.compile", expected="a Graph, graph text or a model",
                             got=type(model_or_graph).__name__)
     graph, states = lower()
-    return compile_graph(graph, states, target=target)
+    return compile_graph(graph, states, target=target, choices=choices)
 
 
 def function(*types: str, target: str = "cpu") -> Callable[[Callable[..., Any]], Executable]:

@@ -22,6 +22,7 @@ from graphc.errors import CompileError, TargetError
 from graphc.ir.graph import Graph
 from graphc.ir.program import Emitted, MemoryPlan
 from graphc.ir.sizes import check_told
+from graphc.passes.choices import DEFAULT, Choices
 from graphc.passes.pipeline import optimize, plan
 from graphc.runtime import threads
 from graphc.runtime.cache import kernel_cache
@@ -57,8 +58,8 @@ class Executable(Protocol):
 
 
 def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None, *,
-                  target: str = "cpu", fusion: bool = True) -> Executable:
-    """Compile `graph` for `target`.
+                  target: str = "cpu", fusion: bool = True, choices: Choices = DEFAULT) -> Executable:
+    """Compile `graph` for `target`, with these choices of algorithms.
 
     states maps an input's index to the object whose `array` is that input's live buffer. Such an
     input is not passed at call time; an output donated to it is written there. A donation to any other
@@ -72,7 +73,7 @@ def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None,
         raise TargetError("no such target", where="compile", expected=" or ".join(TARGETS), got=repr(target))
     check_told(graph, [v for i, v in enumerate(graph.inputs) if i not in states])
     kept = tuple((output, input_) for output, input_ in graph.donations if input_ in states)
-    memory = plan(optimize(graph.replace(donations=kept)), fusion=fusion)
+    memory = plan(optimize(graph.replace(donations=kept), choices), fusion=fusion)
     emitted = [emit_kernel(kernel) for kernel in memory.kernels.kernels]
     *addresses, copy, take = native_code([*emitted, emit_copy(), emit_take()], memory)
     return NativeExecutable(graph, make_program(memory, list(zip(emitted, addresses, strict=True)), copy, take, states))

@@ -14,14 +14,17 @@ from graphc.errors import ArgumentError
 from graphc.ir.builder import make_op
 from graphc.ir.graph import Graph, Op, Value
 from graphc.ir.kernel import Kernel
+from graphc.ir.lexer import escape
 from graphc.ir.printer import names_of, print_graph
 from graphc.ir.program import MemoryPlan
+from graphc.passes.choices import DEFAULT, Choices
 from graphc.passes.pipeline import optimize, plan
+from graphc.passes.rules_winograd import verdicts
 
 NOMINAL_SIZE = 32  # what a symbol counts as in the summary of the memory plan
 
 
-def dump(graph: Graph, stage: str) -> str:
+def dump(graph: Graph, stage: str, choices: Choices = DEFAULT) -> str:
     """The graph after `stage`: lowered, optimized, fused, kernels, source, llvm or asm.
 
     The text of lowered, optimized, fused and kernels parses back (one or several graphs; the rest are
@@ -29,7 +32,7 @@ def dump(graph: Graph, stage: str) -> str:
     """
     if stage not in STAGES:
         raise ArgumentError("no such stage", where="dump-ir", expected=", ".join(STAGES), got=repr(stage))
-    return STAGES[stage](graph)
+    return STAGES[stage](graph, choices)
 
 
 def named(graph: Graph) -> Graph:
@@ -46,23 +49,30 @@ def named(graph: Graph) -> Graph:
                  graph.donations)
 
 
-def _planned(graph: Graph) -> MemoryPlan:
-    return plan(named(optimize(graph)))
+def _optimized(graph: Graph, choices: Choices) -> Graph:
+    return named(optimize(graph, choices))
 
 
-def _fused(graph: Graph) -> str:
-    memory = _planned(graph)
+def _planned(graph: Graph, choices: Choices) -> MemoryPlan:
+    return plan(_optimized(graph, choices))
+
+
+def _fused(graph: Graph, choices: Choices) -> str:
+    memory = _planned(graph, choices)
     parts = [_kernel_text(kernel, memory, places=False) for kernel in memory.kernels.kernels]
     reasons = dict.fromkeys(f"# {decision}" for decision in memory.kernels.decisions)
     return "\n\n".join([*parts, "\n".join(reasons)])
 
 
-def _kernels(graph: Graph) -> str:
-    memory = _planned(graph)
+def _kernels(graph: Graph, choices: Choices) -> str:
+    memory = _planned(graph, choices)
     sizes = {name: NOMINAL_SIZE for v in graph.inputs for name in v.type.symbols}
     bound = "".join(f", {name} = {size}" for name, size in sizes.items())
     total = f"# arena: {memory.peak_bytes(sizes)} bytes in {len(memory.slots)} slots{bound}"
-    return "\n\n".join([total, *(_kernel_text(kernel, memory, places=True) for kernel in memory.kernels.kernels)])
+    chosen = [f"# {op.name.replace('_', ' ')} {escape(op.origin)}: {v.algorithm}, {v.reason}"
+              for op, v in verdicts(graph, choices)]
+    kernels = [_kernel_text(kernel, memory, places=True) for kernel in memory.kernels.kernels]
+    return "\n\n".join(["\n".join([total, *chosen]), *kernels])
 
 
 def _kernel_text(kernel: Kernel, memory: MemoryPlan, *, places: bool) -> str:
@@ -80,10 +90,10 @@ def _kernel_text(kernel: Kernel, memory: MemoryPlan, *, places: bool) -> str:
     return "\n".join([*lines, print_graph(kernel.graph.replace(name=kernel.name))])
 
 
-def _each_source(show: Callable[[str, str], str]) -> Callable[[Graph], str]:
-    def stage(graph: Graph) -> str:
+def _each_source(show: Callable[[str, str], str]) -> Callable[[Graph, Choices], str]:
+    def stage(graph: Graph, choices: Choices) -> str:
         sources: dict[str, list[str]] = {}
-        for kernel in _planned(graph).kernels.kernels:
+        for kernel in _planned(graph, choices).kernels.kernels:
             source = emit_kernel(kernel).source
             sources.setdefault(source, []).append(kernel.name)
         return "\n\n".join(f"# {', '.join(names)}\n{show(source, symbol_of(source))}"
@@ -100,7 +110,8 @@ def _assembly(source: str, symbol: str) -> str:
     return import_module("graphc.codegen_cpu.jit").assembly(source, symbol)
 
 
-STAGES: dict[str, Callable[[Graph], str]] = {
-    "lowered": print_graph, "optimized": lambda graph: print_graph(named(optimize(graph))), "fused": _fused,
+STAGES: dict[str, Callable[[Graph, Choices], str]] = {
+    "lowered": lambda graph, choices: print_graph(graph),
+    "optimized": lambda graph, choices: print_graph(_optimized(graph, choices)), "fused": _fused,
     "kernels": _kernels, "source": _each_source(lambda source, symbol: source), "llvm": _each_source(_llvm),
     "asm": _each_source(_assembly)}

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 from typing import Any, NoReturn
 
+from graphc.passes.choices import CONVOLUTIONS, PRECISIONS, Choices
+
 
 class UsageError(Exception):
     """A command line that cannot be understood."""
@@ -40,3 +42,15 @@ def seed(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > 18:
         raise argparse.ArgumentTypeError(f"{text!r} is not a seed, a whole number from 0 on")
     return int(text)
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    """The options that choose algorithms; `choices_of` reads them."""
+    parser.add_argument("--precision", choices=PRECISIONS, default="default",
+                        help="highest: only algorithms that round no more than plain sums (default: default)")
+    parser.add_argument("--convolution", choices=CONVOLUTIONS, default="auto",
+                        help="the algorithm of convolutions, where it can be used (default: auto)")
+
+
+def choices_of(options: argparse.Namespace) -> Choices:
+    return Choices(options.precision, options.convolution)

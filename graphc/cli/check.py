@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from graphc.cli.arguments import ArgumentParser, positive, seed
+from graphc.cli.arguments import ArgumentParser, add_choices, choices_of, positive, seed
 from graphc.cli.feeds import feed_for
 from graphc.cli.files import load
 from graphc.cli.measure import BASE_TOLERANCE, OUTPUT_TOLERANCE, UNFUSED_FACTOR, Measured, Report, measure
@@ -48,6 +48,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--optimizer", help="of the training step (default: the file's own, else sgd)")
     parser.add_argument("--loss", help="of the training step (default: the file's own)")
     parser.add_argument("--target", choices=TARGETS, default="cpu")
+    add_choices(parser)
     parser.add_argument("--json", metavar="FILE", help="write every single value's errors there")
     parser.set_defaults(execute=execute)
 
@@ -55,7 +56,7 @@ def configure(parser: ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     graph, states = graph_and_states(load(options.model, options.seed), options.train, options.optimizer, options.loss)
     feed = feed_for(graph, states, options.seed, options.batch)
-    report = measure(graph, feed, options.target, options.tolerance)
+    report = measure(graph, feed, options.target, options.tolerance, choices_of(options))
     if options.json:
         content = {"graph": graph.name, "target": options.target, "seed": options.seed,
                    "values": [m.as_json() for m in report.values], "outputs": [m.as_json() for m in report.outputs]}

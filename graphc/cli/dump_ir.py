@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from graphc.cli.arguments import ArgumentParser, batch_size
+from graphc.cli.arguments import ArgumentParser, add_choices, batch_size, choices_of
 from graphc.cli.files import load
 from graphc.cli.models import bind_batch, graph_of, model_dot
 from graphc.dump import dump
@@ -48,6 +48,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--optimizer", help="of the training step (default: the file's own, else sgd)")
     parser.add_argument("--loss", help="of the training step (default: the file's own)")
     parser.add_argument("--batch", type=batch_size, metavar="N", help="a number of rows, or symbolic (the default)")
+    add_choices(parser)
     parser.add_argument("--format", choices=("text", "json", "dot"), default="text")
     parser.add_argument("-o", "--output", metavar="FILE", help="write there instead of to stdout")
     parser.set_defaults(execute=execute)
@@ -70,7 +71,7 @@ def render(options: argparse.Namespace) -> str:
     train = options.train or options.stage == "train"
     graph = bind_batch(graph_of(loaded, train, options.optimizer, options.loss), options.batch)
     stage = "lowered" if options.stage == "train" else options.stage
-    return FORMATS[options.format](dump(graph, stage), stage)
+    return FORMATS[options.format](dump(graph, stage, choices_of(options)), stage)
 
 
 def _model_text(loaded: Any, format: str) -> str:

@@ -24,6 +24,7 @@ from graphc.ir.graph import Graph, Op, Value
 from graphc.ir.printer import names_of
 from graphc.ir.spec import Kind
 from graphc.ir.types import BOOL, TensorType
+from graphc.passes.choices import DEFAULT, Choices
 
 BASE_TOLERANCE = 1e-5
 OUTPUT_TOLERANCE = 1e-4
@@ -65,12 +66,14 @@ class Report:
         return [m for m in (*self.values, *self.outputs) if not m.passed]
 
 
-def measure(graph: Graph, feed: Sequence[np.ndarray], target: str, tolerance: float | None = None) -> Report:
+def measure(graph: Graph, feed: Sequence[np.ndarray], target: str, tolerance: float | None = None,
+            choices: Choices = DEFAULT) -> Report:
     """All errors of `graph` on `target` for these inputs; `tolerance` replaces the derived ones."""
     graph = graph.replace(donations=())
     every = tuple(r for op in graph.ops for r in op.results)
     found = dict(zip(graph.inputs, feed, strict=True))
-    found.update(zip(every, compile_graph(graph.replace(outputs=every), target=target)(*feed), strict=True))
+    everything = compile_graph(graph.replace(outputs=every), target=target, choices=choices)
+    found.update(zip(every, everything(*feed), strict=True))
     exact = evaluate(graph, feed, float64=True, every=True)
     accumulated = {v: relative_error(a, exact[v], 0.0) for v, a in found.items()}
     names, sizes = names_of(graph), bind_inputs(graph.inputs, [a.shape for a in feed])
@@ -78,7 +81,7 @@ def measure(graph: Graph, feed: Sequence[np.ndarray], target: str, tolerance: fl
               for measured in _measure_op(op, found, accumulated, names, sizes, tolerance)]
     outputs = []
     producers = graph.producers()
-    for value, result in zip(graph.outputs, compile_graph(graph, target=target)(*feed), strict=True):
+    for value, result in zip(graph.outputs, compile_graph(graph, target=target, choices=choices)(*feed), strict=True):
         error = relative_error(result, exact[value], 0.0)
         limit = max(OUTPUT_TOLERANCE, UNFUSED_FACTOR * accumulated[value]) if tolerance is None else tolerance
         origin = producers[value].origin if value in producers else ""

@@ -5,7 +5,7 @@
           ── plan_memory ──► a place for every value
 
 Autodiff is not in here: the frontend asks for gradients while it builds the training graph.
-The order is the tuple `OPTIMIZE`, nothing else.
+The order is the tuple in `passes_for`, nothing else.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from graphc.ir.graph import Graph
 from graphc.ir.program import MemoryPlan
 from graphc.passes import rules_algebra as rules_algebra
 from graphc.passes import rules_layout as rules_layout
+from graphc.passes.choices import DEFAULT, Choices
 from graphc.passes.cse import cse
 from graphc.passes.dce import dce
 from graphc.passes.fold_constants import fold_constants
@@ -27,26 +28,29 @@ from graphc.passes.plan_memory import plan_memory
 from graphc.passes.pools import pool_first, pool_in_winograd
 from graphc.passes.rewrite import rewrite
 from graphc.passes.rules_legal import legalize
-from graphc.passes.rules_winograd import winograd
+from graphc.passes.rules_winograd import Winograd
 from graphc.passes.store_outputs import store_outputs
 
 Pass = Callable[[Graph], Graph]
 
-OPTIMIZE: tuple[Pass, ...] = (dce, cse, rewrite, pool_first, winograd, dce, pool_in_winograd, inline_composites,
-                               legalize, fold_constants, rewrite, cse, dce, store_outputs)
+def passes_for(choices: Choices = DEFAULT) -> tuple[Pass, ...]:
+    """The passes of an optimization, in order."""
+    return (dce, cse, rewrite, pool_first, Winograd(choices), dce, pool_in_winograd, inline_composites, legalize,
+            fold_constants, rewrite, cse, dce, store_outputs)
 
 
-def optimize(graph: Graph, passes: tuple[Pass, ...] = OPTIMIZE) -> Graph:
+def optimize(graph: Graph, choices: Choices = DEFAULT, passes: tuple[Pass, ...] | None = None) -> Graph:
     """Run the passes; a failing one adds to its error which passes ran before it."""
     done: list[str] = []
-    for step in passes:
+    for step in passes_for(choices) if passes is None else passes:
+        name = getattr(step, "__name__", type(step).__name__)
         try:
             graph = step(graph)
         except Exception as error:
-            error.add_note(f"in pass {step.__name__}, after {', '.join(done) or 'nothing'}, on graph {graph.name} "
+            error.add_note(f"in pass {name}, after {', '.join(done) or 'nothing'}, on graph {graph.name} "
                            f"with {len(graph.ops)} ops")
             raise
-        done.append(step.__name__)
+        done.append(name)
     return graph
 
 

@@ -5,6 +5,7 @@ What does not live here: the algorithm (graphc.ir.ops_winograd).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -13,27 +14,23 @@ from graphc.ir.dims import Dim, Shape
 from graphc.ir.graph import Graph, Op, Value
 from graphc.ir.ops_winograd import SIZE, TILE, points
 from graphc.ir.spec import Array
+from graphc.passes.choices import DEFAULT, Choices, Verdict
 from graphc.passes.rewrite import Rewriter, rewrite
 
 LANES = 16  # channels are read and filters made in vectors of at most so many
-LEAST_TILES = 16  # of an item: fewer do not make up for reading the transformed weights, which are 4 times as many
+LEAST_TILES = 16  # of an image: fewer do not make up for reading the transformed weights, which are 4 times as many
+_TILED = {"convolution": "winograd", "convolution_gradient": "winograd_gradient"}
 TRANSFORMS = {"winograd": (6, 5), "winograd_gradient": (6, 6)}
 # operations of the transforms for each point and channel (of x, of the other operand or the result), in multiply-adds
 
 
-def speedup(op: str, outputs: Shape, channels: Dim, filters: Dim) -> float:
-    """How many times fewer operations Winograd's algorithm needs than the plain sum; 0 where it cannot be used.
+def speedup(op: str, outputs: Shape, channels: int, filters: int) -> float:
+    """How many times fewer operations Winograd's algorithm needs than the plain sum.
 
-    outputs are the sizes of the spatial axes of the result.
+    outputs are the sizes of the spatial axes of the result; unknown ones count as whole tiles.
     """
-    n = len(outputs)
-    if n not in (1, 2) or not isinstance(channels, int) or not isinstance(filters, int) or channels < LANES \
-            or filters % LANES or filters == 0 or (op == "winograd_gradient" and channels % LANES):
-        return 0.0
-    known = [dim for dim in outputs if isinstance(dim, int)]
+    n, known = len(outputs), [dim for dim in outputs if isinstance(dim, int)]
     tiles = prod(-(-dim // TILE) for dim in known)
-    if len(known) == n and tiles < LEAST_TILES ** (n / 2):
-        return 0.0
     used = prod(known) / (tiles * TILE ** len(known)) if tiles else 0.0
     of_input, of_other = TRANSFORMS[op]
     plain = (3 * TILE) ** n * channels * filters * used
@@ -55,28 +52,63 @@ def _margins(x: Value, b: Rewriter) -> tuple[Value, Shape, Shape]:
     return x, (0,) * n, (0,) * n
 
 
-def _fits(op: Op, shape: Shape) -> bool:
-    return all(k == 3 for k in shape) and all(v == 1 for v in (*op.attr("strides"), *op.attr("dilations")))
+def verdict(op: Op, choices: Choices = DEFAULT) -> Verdict:
+    """The algorithm for a convolution or for the gradient of its weights."""
+    weights = op.operands[1].type.shape if op.name == "convolution" else op.result.type.shape
+    outputs = op.result.type.shape[1:-1] if op.name == "convolution" else op.operands[1].type.shape[1:-1]
+    *shape, channels, filters = weights
+    obstacle = _obstacle(op, tuple(shape), outputs, channels, filters)
+    if obstacle is None and choices.precision == "highest":
+        obstacle = "precision is highest"
+    if obstacle is not None:
+        return Verdict("direct", obstacle)
+    assert isinstance(channels, int), "no obstacle"
+    assert isinstance(filters, int), "no obstacle"
+    gain = speedup(_TILED[op.name], outputs, channels, filters)
+    reason = f"{gain:.1f} times fewer operations than plain sums"
+    if choices.convolution != "auto":
+        return Verdict(choices.convolution, f"asked for; {reason}")
+    few = all(isinstance(dim, int) for dim in outputs) and prod(-(-dim // TILE) for dim in outputs) \
+        < LEAST_TILES ** (len(outputs) / 2)
+    if few:
+        return Verdict("direct", "few tiles, for which the transformed weights would have to be read")
+    return Verdict("winograd" if gain >= PAYS else "direct", reason)
+
+
+def _obstacle(op: Op, shape: Shape, outputs: Shape, channels: Dim, filters: Dim) -> str | None:
+    """Why Winograd's algorithm cannot be used; None if it can."""
+    if len(shape) not in (1, 2) or any(k != 3 for k in shape):
+        return f"windows of {' x '.join(map(str, shape))}"
+    if any(s != 1 for s in op.attr("strides")):
+        return f"strides {' x '.join(map(str, op.attr('strides')))}"
+    if any(d != 1 for d in op.attr("dilations")):
+        return f"dilations {' x '.join(map(str, op.attr('dilations')))}"
+    if not isinstance(channels, int) or not isinstance(filters, int) or filters == 0:
+        return "unknown sizes of the weights"
+    if channels < LANES or (op.name == "convolution_gradient" and channels % LANES):
+        return f"{channels} channels do not fill vectors of {LANES}"
+    if filters % LANES:
+        return f"{filters} filters do not fill vectors of {LANES}"
+    if op.name == "convolution_gradient" and _shares(op) == 0:
+        return "sums of products too large for the cache"
+    return None
+
+
+def _shares(op: Op) -> int:
+    """Into how many parts the sum for a gradient is cut; 0 where its products would not fit in the cache."""
+    *shape, channels, filters = op.result.type.shape
+    size = SIZE ** len(shape) * channels * filters * op.result.type.dtype.itemsize
+    return next((parts for most, parts in SHARES if isinstance(size, int) and size <= most), 0)
 
 
 def _constant(matrix: np.ndarray, like: Value, b: Rewriter) -> Value:
     return b.emit("constant", value=Array(matrix.astype(like.type.dtype.numpy)))
 
 
-def convolve_by_tiles(op: Op, b: Rewriter) -> Value | None:
-    """A convolution with windows of 3, stride 1, over enough channels becomes Winograd's, which takes the padding.
-
-    graph before(%x: f32[B,30,30,16], %w: f32[3,3,16,32]) {
-      %p = pad(%x){high=(0,1,1,0), low=(0,1,1,0), value=0.0}
-      %y = convolution(%p, %w){dilations=(1,1), strides=(1,1)}
-      return %y
-    }
-    """
+def _convolve_by_tiles(op: Op, b: Rewriter) -> Value:
+    """Winograd's convolution, which takes the padding in front."""
     x, w = op.operands
     *shape, channels, filters = w.type.shape
-    outputs = op.result.type.shape[1:-1]
-    if not _fits(op, tuple(shape)) or speedup("winograd", outputs, channels, filters) < PAYS:
-        return None
     n = len(shape)
     inner, low, high = _margins(x, b)
     flat = b.emit("reshape", w, shape=(3 ** n, channels * filters))
@@ -84,30 +116,46 @@ def convolve_by_tiles(op: Op, b: Rewriter) -> Value | None:
     return b.emit("winograd", inner, u, low=low, high=high, pool=(1,) * n)
 
 
-def sum_by_tiles(op: Op, b: Rewriter) -> Value | None:
-    """The gradient of such a convolution's weights likewise.
-
-    graph before(%x: f32[B,30,30,16], %g: f32[B,28,28,32]) {
-      %w = convolution_gradient(%x, %g){dilations=(1,1), shape=(3,3), strides=(1,1)}
-      return %w
-    }
-    """
+def _sum_by_tiles(op: Op, b: Rewriter) -> Value:
+    """The gradient of such a convolution's weights."""
     x, g = op.operands
-    *shape, channels, filters = op.result.type.shape
-    if not _fits(op, tuple(shape)) or speedup("winograd_gradient", g.type.shape[1:-1], channels, filters) < PAYS:
-        return None
-    n = len(shape)
-    size = SIZE ** n * channels * filters * x.type.dtype.itemsize
-    shares = next((parts for most, parts in SHARES if size <= most), 0)
-    if shares == 0:
-        return None
+    n = x.type.rank - 2
     inner, low, high = _margins(x, b)
-    parts = b.emit("winograd_gradient", inner, g, low=low, high=high, shares=shares)
+    parts = b.emit("winograd_gradient", inner, g, low=low, high=high, shares=_shares(op))
     total = b.emit("reduce_sum", parts, axes=(0,))
     back = b.emit("matmul", _constant(points(n).T, x, b), total)
     return b.emit("reshape", back, shape=op.result.type.shape)
 
 
-def winograd(graph: Graph) -> Graph:
-    """Apply the rules of this file."""
-    return rewrite(graph, {"convolution": [convolve_by_tiles], "convolution_gradient": [sum_by_tiles]})
+_MAKE = {"convolution": _convolve_by_tiles, "convolution_gradient": _sum_by_tiles}
+
+
+@dataclass(frozen=True)
+class Winograd:
+    """The pass: convolutions with windows of 3 and stride 1 over enough channels become Winograd's.
+
+    graph before(%x: f32[B,30,30,16], %w: f32[3,3,16,32]) {
+      %p = pad(%x){high=(0,1,1,0), low=(0,1,1,0), value=0.0}
+      %y = convolution(%p, %w){dilations=(1,1), strides=(1,1)}
+      return %y
+    }
+    graph after(%x: f32[B,30,30,16], %w: f32[3,3,16,32]) {
+      %f = reshape(%w){shape=(9,512)}
+      %u = matmul(%G, %f)
+      %y = winograd(%x, %u){high=(1,1), low=(1,1), pool=(1,1)}
+      return %y
+    }
+    """
+
+    choices: Choices = DEFAULT
+
+    def __call__(self, graph: Graph) -> Graph:
+        return rewrite(graph, {name: [self._rule] for name in _MAKE})
+
+    def _rule(self, op: Op, b: Rewriter) -> Value | None:
+        return _MAKE[op.name](op, b) if verdict(op, self.choices).algorithm == "winograd" else None
+
+
+def verdicts(graph: Graph, choices: Choices) -> list[tuple[Op, Verdict]]:
+    """What is decided for each convolution of a graph that has not been optimized."""
+    return [(op, verdict(op, choices)) for op in graph.ops if op.name in _MAKE]

@@ -130,6 +130,70 @@ def test_reductions_are_split_into_blocks_of_neighbours(name, axes):
     np.testing.assert_array_equal(evaluate(graph, [x]), evaluate(legal, [x]))
 
 
+def moved_to_front(result, *ops, inputs="%x: f32[2,5,6,3]"):
+    lines = "\n".join(f"  {op}" for op in ("%a = transpose(%x){perm=(0,3,1,2)}", *ops, f"return {result}"))
+    return parse(f"graph g({inputs}) {{\n{lines}\n}}")
+
+
+@pytest.mark.parametrize(("text", "left"), [
+    ("reduce_sum(%a){axes=(0,2,3)}", []), ("reduce_mean(%a){axes=(1,)}", []), ("reduce_max(%a){axes=(2,)}", [(0, 2, 1)]),
+    ("reduce_min(%a){axes=(0,)}", [(2, 0, 1)]), ("logsumexp(%a){axes=(1,2,3)}", []),
+    ("pad(%a){high=(0,1,2,3), low=(0,4,5,6), value=1.5}", [(0, 3, 1, 2)]), ("reverse(%a){axes=(1,3)}", [(0, 3, 1, 2)]),
+    ("softmax(%a){axis=1}", [(0, 3, 1, 2)]), ("log_softmax(%a){axis=3}", [(0, 3, 1, 2)]),
+    ("slice(%a){limits=(2,3,4,5), starts=(1,0,1,0), strides=(1,2,1,3)}", [(0, 3, 1, 2)])])
+def test_what_follows_channels_moved_to_the_front_reads_them_where_they_were(text, left):
+    graph = moved_to_front("%y", f"%y = {text}")
+    moved = dce(rewrite(graph))
+    verify(moved)
+    assert [op.attr("perm") for op in moved.ops if op.name == "transpose"] == left
+    assert not left or moved.ops[-1].name == "transpose"
+    x = np.random.default_rng(0).integers(-9, 9, (2, 5, 6, 3)).astype("f4")
+    for a, b in zip(evaluate(graph, [x], float64=True), evaluate(moved, [x], float64=True), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-14)
+
+
+def test_an_operand_of_another_origin_keeps_the_channels_in_front():
+    graph = moved_to_front("%y", "%b = reshape(%z){shape=(2,3,5,6)}", "%y = add(%a, %b)",
+                           inputs="%x: f32[2,5,6,3], %z: f32[180]")
+    assert rewrite(graph) is graph
+
+
+def test_of_a_net_with_channels_first_one_transpose_of_the_data_is_left():
+    graph = parse("""graph net(%x: f32[B,3,8,8], %w: f32[3,3,3,4], %bias: f32[4], %v: f32[1,1,7,4], %seed: i64[],
+                              %step: i64[]) {
+      %a = transpose(%x){perm=(0,2,3,1)}
+      %b = convolution(%a, %w){dilations=(1,1), strides=(1,1)}
+      %c = transpose(%b){perm=(0,3,1,2)}
+      %d = broadcast(%bias){axes=(1,), shape=(B,4,6,6)}
+      %e = add(%c, %d)
+      %f = relu(%e)
+      %key = random_key(%seed, %step){stream=1}
+      %u = random_uniform(%key){dtype=f32, shape=(B,4,1,1)}
+      %drop = broadcast(%u){axes=(0,1,2,3), shape=(B,4,6,6)}
+      %g = multiply(%f, %drop)
+      %mean = reduce_mean(%g){axes=(0,2,3)}
+      %m = broadcast(%mean){axes=(1,), shape=(B,4,6,6)}
+      %n = subtract(%g, %m)
+      %pool = max_pool(%a){shape=(3,3), strides=(1,1)}
+      %h = transpose(%pool){perm=(0,3,1,2)}
+      %i = concatenate(%n, %h){axis=1}
+      %k = transpose(%i){perm=(0,2,3,1)}
+      %l = convolution(%k, %v){dilations=(1,1), strides=(1,1)}
+      %o = transpose(%l){perm=(0,3,1,2)}
+      %p = add(%o, %n)
+      %y = reduce_max(%p){axes=(2,3)}
+      return %y
+    }""")
+    moved = dce(rewrite(graph))
+    verify(moved)
+    assert [op.operands for op in moved.ops if op.name == "transpose"] == [moved.inputs[:1]]
+    rng = np.random.default_rng(0)
+    feed = [rng.standard_normal(shape) for shape in ((2, 3, 8, 8), (3, 3, 3, 4), (4,), (1, 1, 7, 4))]
+    feed += [np.int64(7), np.int64(3)]
+    for old, new in zip(evaluate(graph, feed, float64=True), evaluate(moved, feed, float64=True), strict=True):
+        np.testing.assert_allclose(old, new, rtol=1e-13)
+
+
 def test_rules_that_do_not_come_to_rest_are_named():
     def swap(op, b):
         return b.emit("add", *op.operands[::-1])

@@ -41,6 +41,15 @@ data_a, data_b = np.random.random((2, 48, 140, 256))
 labels = np.random.randint(2, size=(48, 1))
 """
 RECURRENT = "from keras.layers import Input, LSTM"
+CHANNELS_FIRST = "import keras; keras.backend.set_image_data_format('channels_first')"
+IMAGES = "from keras.layers import Input, Conv2D"
+SEQUENCES = """
+import numpy as np
+seq_length = 19
+x_train, x_test = (np.random.random((n, seq_length, 100)) for n in (48, 16))
+y_train, y_test = (np.random.randint(2, size=(n, 1)) for n in (48, 16))
+"""
+LAYOUT_HINT = "K.set_image_data_format('channels_first')"
 
 # name: snippets and pieces in order; a piece is code of this test
 RUNS = {
@@ -55,11 +64,26 @@ RUNS = {
     "P9": [SEQUENTIAL, "import keras", "p09", "assert one_hot_labels.shape == (1000, 10)"],
     "P10": ["import keras", "p10", "assert model.count_params() == 6154 and len(score) == 2"],
     "P11": ["p11", "assert model.count_params() == 5569 and len(score) == 2"],
+    "P12": ["p12", "assert model.count_params() == 7998250 and isinstance(score, float)",
+            "assert [l.output_shape[1] for l in model.layers[:7]] == [98, 96, 48, 48, 46, 44, 22]"],
+    "P14": [SEQUENCES, "p14", "assert model.count_params() == 105729 and len(score) == 2"],
     "P17": [FUNCTIONAL_DATA, "p17", "assert model.count_params() == 55050"],
     "P18": [FUNCTIONAL_DATA, "p17", "p18", "assert tuple(y.shape) == (None, 10)",
             "p = Model(x, y).predict(data)", "assert abs(p - model.predict(data)).max() == 0"],
     "P22": [TWEETS, "p22", "assert model.count_params() == 82305 and len(model.get_weights()) == 5"],
     "P23": [RECURRENT, "p23", "assert hash(encoded_a) == hash(lstm.output)"],
+    "P26": [CHANNELS_FIRST, "p26", "assert tuple(output.shape) == (None, 192, 256, 256)"],
+    "P27": [CHANNELS_FIRST, "p27", "from keras.models import Model; import numpy as np",
+            "model = Model(x, z); kernel = np.zeros((3, 3, 3, 3)); kernel[1, 1] = np.eye(3)",
+            "model.set_weights([kernel, np.array([1, 2, 3])]); data = np.random.random((2, 3, 256, 256))",
+            "want = 2 * data + np.array([1, 2, 3])[:, None, None]",
+            "assert abs(model.predict(data) - want).max() < 1e-5"],
+    "P28": [CHANNELS_FIRST, "p28", "assert classification_model.count_params() == 53057",
+            "assert vision_model.output_shape == (None, 7744)", "import numpy as np",
+            "a, b = np.random.random((2, 4, 1, 27, 27)); p = classification_model.predict([a, b])",
+            "k, c = classification_model.get_weights()[-2:]",
+            "e = np.concatenate([vision_model.predict(a), vision_model.predict(b)], 1)",
+            "assert abs(p - 1 / (1 + np.exp(-(e @ k + c)))).max() < 1e-5"],
     "P32": ["p02", "before = model.get_config()", "p32", "assert model.get_config() == before"],
     "P35": [TRAINABLE, "import warnings; warnings.simplefilter('ignore')", "p35",
             "assert intermediate_output.shape == (50, 7)"],
@@ -98,3 +122,20 @@ def test_p24_shows_an_error_and_the_way_round_it(tmp_path):
     assert done.returncode == 0, done.stderr
     assert ('Layer lstm_1 has multiple inbound nodes, hence the notion of "layer output" is ill-defined. '
             "Use `get_output_at(node_index)` instead.") in done.stdout
+
+
+def test_p25_ends_with_a_stray_letter_and_needs_channels_first(tmp_path):
+    source = (HERE / "p25.py").read_text()
+    with pytest.raises(SyntaxError):
+        compile(source, "p25.py", "exec")
+    done = run([CHANNELS_FIRST, IMAGES, source.removesuffix("s\n")], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("name", "layer"), [("p25", "conv2d_1"), ("p28", "conv2d_1")])
+def test_images_with_channels_first_under_the_default_layout_fail_with_the_remedy(name, layer, tmp_path):
+    source = (HERE / f"{name}.py").read_text().removesuffix("s\n")
+    done = run([IMAGES, f"try:\n    exec({source!r})\nexcept ValueError as error:\n    print(error)"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert layer in done.stdout and "channels_last" in done.stdout
+    assert LAYOUT_HINT in done.stdout

@@ -9,17 +9,20 @@ from graphc.frontend_keras.backend.activations import (
     elu, hard_sigmoid, relu, sigmoid, softmax, softplus, softsign, tanh)
 from graphc.frontend_keras.backend.config import (
     backend, cast_to_floatx, epsilon, floatx, image_data_format, image_dim_ordering, normalize_data_format,
-    set_epsilon, set_floatx, set_image_data_format, set_image_dim_ordering, set_target, target, write_default_config)
+    precision, set_epsilon, set_floatx, set_image_data_format, set_image_dim_ordering, set_precision, set_target, target,
+    write_default_config)
 from graphc.frontend_keras.backend.contraction import batch_dot, bias_add, dot
+from graphc.frontend_keras.backend.convolution import (
+    conv1d, conv2d, conv2d_transpose, conv3d, conv3d_transpose, depthwise_conv2d, local_conv1d, local_conv2d,
+    separable_conv1d, separable_conv2d)
 from graphc.frontend_keras.backend.elementwise import (
     abs, cast, clip, cos, equal, exp, greater, greater_equal, less, less_equal, log, maximum, minimum, not_equal, pow,
     round, sign, sin, sqrt, square)
 from graphc.frontend_keras.backend.function import Function, function
 from graphc.frontend_keras.backend.gradients import gradients, stop_gradient
 from graphc.frontend_keras.backend.later import (
-    NotBuiltError, conv1d, conv2d, conv2d_transpose, conv3d, conv3d_transpose, ctc_batch_cost, ctc_decode,
-    ctc_label_dense_to_sparse, depthwise_conv2d, foldl, foldr, get_session, local_conv1d, local_conv2d,
-    manual_variable_initialization, map_fn, pool2d, pool3d, separable_conv1d, separable_conv2d, set_session)
+    NotBuiltError, ctc_batch_cost, ctc_decode, ctc_label_dense_to_sparse, foldl, foldr, get_session,
+    manual_variable_initialization, map_fn, set_session)
 from graphc.frontend_keras.backend.leaves import Placeholder
 from graphc.frontend_keras.backend.losses import (
     binary_crossentropy, categorical_crossentropy, in_top_k, l2_normalize, sparse_categorical_crossentropy)
@@ -27,6 +30,7 @@ from graphc.frontend_keras.backend.naming import get_uid, name_scope, origin, re
 from graphc.frontend_keras.backend.normalization import batch_normalization, normalize_batch_in_training
 from graphc.frontend_keras.backend.phase import (
     in_test_phase, in_train_phase, learning_phase, set_learning_phase, switch)
+from graphc.frontend_keras.backend.pooling import pool2d, pool3d
 from graphc.frontend_keras.backend.random import (
     dropout, random_binomial, random_normal, random_normal_variable, random_uniform, random_uniform_variable,
     truncated_normal)

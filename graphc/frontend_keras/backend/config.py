@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from graphc.errors import ArgumentError
+from graphc.passes.choices import Choices
 
 _FLOATS = ("float32", "float64")
 _FORMATS = ("channels_last", "channels_first")
@@ -33,6 +34,7 @@ class _Settings:
     image_data_format: str = "channels_last"
     backend: str = "tensorflow"
     target: str = "cpu"
+    precision: str = "default"
 
 
 _settings = _Settings()
@@ -63,6 +65,7 @@ def load_config() -> None:
     _take(found, "image_data_format", lambda v: v in _FORMATS)
     _take(found, "backend", lambda v: v in _BACKENDS)
     _settings.target = os.environ.get("GRAPHC_TARGET") or _settings.target
+    set_precision(os.environ.get("GRAPHC_PRECISION") or _settings.precision)
 
 
 def _take(found: dict[str, Any], key: str, allowed: Any) -> None:
@@ -164,6 +167,19 @@ def target() -> str:
 
 def set_target(name: str) -> None:
     _settings.target = name
+
+
+def precision() -> str:
+    """Of functions made from now on: "default", or "highest" for algorithms that round no more than plain sums do.
+
+    GRAPHC_PRECISION sets the first one.
+    """
+    return _settings.precision
+
+
+def set_precision(name: str) -> None:
+    """Raises ArgumentError unless `name` is "default" or "highest"."""
+    _settings.precision = Choices(precision=name).precision
 
 
 load_config()

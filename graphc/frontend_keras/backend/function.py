@@ -14,12 +14,13 @@ import numpy as np
 
 from graphc.compiler import Executable, compile_graph
 from graphc.errors import ArgumentError
-from graphc.frontend_keras.backend.config import target
+from graphc.frontend_keras.backend.config import precision, target
 from graphc.frontend_keras.backend.leaves import State
 from graphc.frontend_keras.backend.lowering import Lowered, lower
 from graphc.frontend_keras.backend.tensor import Alias, Tensor, as_tensor
 from graphc.frontend_keras.backend.variables import Update, update
 from graphc.ir.graph import Graph, Value
+from graphc.passes.choices import Choices
 
 
 class Function:
@@ -66,7 +67,8 @@ class Function:
     def _compile(self) -> Executable:
         graph, states = self.graph_and_states()
         first = len(self.inputs)
-        return compile_graph(graph, {first + i: state for i, state in enumerate(states)}, target=target())
+        return compile_graph(graph, {first + i: state for i, state in enumerate(states)}, target=target(),
+                             choices=Choices(precision()))
 
     def graph_and_states(self) -> tuple[Graph, list[State]]:
         """The graph of this function, and the states that are its inputs after the explicit ones."""

@@ -24,18 +24,6 @@ class _NotBuilt:
         raise NotBuiltError(f"K.{self.__name__} is not built yet", where="graphc.frontend_keras.backend")
 
 
-conv1d = _NotBuilt("conv1d")
-conv2d = _NotBuilt("conv2d")
-conv3d = _NotBuilt("conv3d")
-conv2d_transpose = _NotBuilt("conv2d_transpose")
-conv3d_transpose = _NotBuilt("conv3d_transpose")
-separable_conv1d = _NotBuilt("separable_conv1d")
-separable_conv2d = _NotBuilt("separable_conv2d")
-depthwise_conv2d = _NotBuilt("depthwise_conv2d")
-local_conv1d = _NotBuilt("local_conv1d")
-local_conv2d = _NotBuilt("local_conv2d")
-pool2d = _NotBuilt("pool2d")
-pool3d = _NotBuilt("pool3d")
 map_fn = _NotBuilt("map_fn")
 foldl = _NotBuilt("foldl")
 foldr = _NotBuilt("foldr")

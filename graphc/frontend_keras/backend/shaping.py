@@ -16,8 +16,9 @@ from graphc.frontend_keras.backend.indexing import slice_to
 from graphc.frontend_keras.backend.naming import current_origin
 from graphc.frontend_keras.backend.reductions import normal_axes, normal_axis
 from graphc.frontend_keras.backend.sizes import dim_of, dims_of
+from graphc.frontend_keras.backend.sliding import channels_last, in_layout
 from graphc.frontend_keras.backend.symbols import unify
-from graphc.frontend_keras.backend.tensor import Tensor, alike, apply_op, as_tensor, assume, meet, reshape_to
+from graphc.frontend_keras.backend.tensor import Tensor, alike, apply_op, as_tensor, assume, cast, meet, reshape_to
 from graphc.ir.dims import Dim, exact_div, size_of
 from graphc.ir.spec import Array
 from graphc.ir.types import dtype_of
@@ -214,11 +215,35 @@ def _padded(x: Tensor, padding: Padding, data_format: str | None) -> Tensor:
 
 def resize_images(x: Tensor, height_factor: int, width_factor: int, data_format: str,
                   interpolation: str = "nearest") -> Tensor:
-    """Images with each pixel repeated. Raises ArgumentError for an interpolation other than nearest."""
-    if interpolation != "nearest":
-        raise ArgumentError(f"interpolation {interpolation!r} is not built yet", where="K.resize_images",
-                            expected="nearest")
-    return _enlarged(x, (height_factor, width_factor), data_format)
+    """Images with each pixel repeated, or the averages of the pixels around.
+
+    interpolation  nearest, or bilinear: pixel i of an axis lies at i * factor of the result, values between two pixels
+                   lie on the line between theirs, and those behind the last one equal it
+
+    Raises ArgumentError for another interpolation.
+    """
+    if interpolation not in ("nearest", "bilinear"):
+        raise ArgumentError("interpolation should be one of \"nearest\" or \"bilinear\"", where="K.resize_images",
+                            got=repr(interpolation))
+    if interpolation == "nearest":
+        return _enlarged(x, (height_factor, width_factor), data_format)
+    layout = normalize_data_format(data_format)
+    x = channels_last(x if x.type.dtype.is_float else cast(x, floatx()), layout)
+    return in_layout(_between(_between(x, int(width_factor), 2), int(height_factor), 1), layout)
+
+
+def _between(x: Tensor, factor: int, axis: int) -> Tensor:
+    """`factor` values for each element along `axis`: those on the line from it to the next."""
+    if factor == 1:
+        return x
+    size = x.dims[axis]
+    whole: list[tuple[Dim, Dim, int]] = [(0, d, 1) for d in x.dims]
+    following, last = (slice_to(x, [*whole[:axis], (start, size, 1), *whole[axis + 1:]]) for start in (1, size - 1))
+    rise = expand_dims(concatenate([following, last], axis) - x, axis + 1)
+    share = as_tensor(np.arange(factor) / factor, x.type.dtype)
+    share = reshape_to(share, (factor, *(1 for _ in x.dims[axis + 1:])))
+    found = expand_dims(x, axis + 1) + rise * share
+    return reshape_to(found, (*x.dims[:axis], size * factor, *x.dims[axis + 1:]))
 
 
 def resize_volumes(x: Tensor, depth_factor: int, height_factor: int, width_factor: int, data_format: str) -> Tensor:
@@ -227,7 +252,8 @@ def resize_volumes(x: Tensor, depth_factor: int, height_factor: int, width_facto
 
 
 def _enlarged(x: Tensor, factors: Sequence[int], data_format: str) -> Tensor:
-    first = 2 if normalize_data_format(data_format) == "channels_first" else 1
-    for axis, factor in enumerate(factors, start=first):
+    layout = normalize_data_format(data_format)
+    x = channels_last(x, layout)
+    for axis, factor in enumerate(factors, start=1):
         x = repeat_elements(x, factor, axis)
-    return x
+    return in_layout(x, layout)
