@@ -20,7 +20,8 @@ from graphc.codegen_cpu.emit import emit_copy, emit_kernel, emit_take
 from graphc.codegen_cpu.machine import host
 from graphc.errors import CompileError, TargetError
 from graphc.ir.graph import Graph
-from graphc.ir.program import Emitted, MemoryPlan
+from graphc.ir.kernel import Kernel
+from graphc.ir.program import Emitted
 from graphc.ir.sizes import check_told
 from graphc.passes.choices import DEFAULT, Choices
 from graphc.passes.pipeline import optimize, plan
@@ -29,7 +30,7 @@ from graphc.runtime.cache import kernel_cache
 from graphc.runtime.executable import NativeExecutable
 from graphc.runtime.loader import load, loaded
 from graphc.runtime.program import make_program
-from graphc.runtime.reference import ReferenceExecutable, StateBuffer
+from graphc.runtime.reference import ReferenceExecutable, StateBuffer, reports_writes
 
 TARGETS = ("cpu", "reference")
 MOST_COMPILERS = 4  # processes that compile kernels at a time
@@ -73,13 +74,16 @@ def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None,
         raise TargetError("no such target", where="compile", expected=" or ".join(TARGETS), got=repr(target))
     check_told(graph, [v for i, v in enumerate(graph.inputs) if i not in states])
     kept = tuple((output, input_) for output, input_ in graph.donations if input_ in states)
-    memory = plan(optimize(graph.replace(donations=kept), choices), fusion=fusion)
-    emitted = [emit_kernel(kernel) for kernel in memory.kernels.kernels]
-    *addresses, copy, take = native_code([*emitted, emit_copy(), emit_take()], memory)
+    written = {input_ for _, input_ in kept}
+    fixed = {graph.inputs[i] for i, state in states.items() if i not in written and reports_writes(state)}
+    memory = plan(optimize(graph.replace(donations=kept), choices), fusion=fusion, fixed=fixed)
+    kernels = memory.all_kernels
+    emitted = [emit_kernel(kernel) for kernel in kernels]
+    *addresses, copy, take = native_code([*emitted, emit_copy(), emit_take()], kernels)
     return NativeExecutable(graph, make_program(memory, list(zip(emitted, addresses, strict=True)), copy, take, states))
 
 
-def native_code(emitted: Sequence[Emitted], memory: MemoryPlan) -> list[int]:
+def native_code(emitted: Sequence[Emitted], kernels: Sequence[Kernel]) -> list[int]:
     """Addresses of the kernels: from this process, from the cache on disk, or compiled now.
 
     Raises CompileError naming the kernel and its layers.
@@ -98,7 +102,7 @@ def native_code(emitted: Sequence[Emitted], memory: MemoryPlan) -> list[int]:
     if missing:
         processes = import_module("graphc.codegen_cpu.processes")  # imports Numba, which a warm start never needs
         sources = [processes.Source(emitted[position].source, symbol, str(kernel_cache().source_path(symbol)),
-                                    _about(memory, position)) for symbol, position in missing.items()]
+                                    _about(kernels, position)) for symbol, position in missing.items()]
         for source, code in processes.compile_sources(sources, min(threads.count(), MOST_COMPILERS)):
             kernel_cache().put(source.symbol, source.text, code)
             objects[source.symbol] = code
@@ -106,10 +110,10 @@ def native_code(emitted: Sequence[Emitted], memory: MemoryPlan) -> list[int]:
     return [addresses[symbol] for symbol in symbols]
 
 
-def _about(memory: MemoryPlan, position: int) -> str:
-    if position >= len(memory.kernels.kernels):
+def _about(kernels: Sequence[Kernel], position: int) -> str:
+    if position >= len(kernels):
         return "in a kernel that moves data"
-    kernel = memory.kernels.kernels[position]
+    kernel = kernels[position]
     return (f"in kernel {kernel.name} ({', '.join(op.name for op in kernel.graph.ops)}), "
             f"layers {', '.join(kernel.origins) or 'none'}")
 

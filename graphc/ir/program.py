@@ -12,7 +12,7 @@ from typing import Any
 
 from graphc.ir.dims import Dim, bind
 from graphc.ir.graph import Value
-from graphc.ir.kernel import KernelGraph
+from graphc.ir.kernel import Kernel, KernelGraph
 
 ALIGNMENT = 64  # bytes: one cache line, one vector register
 
@@ -47,19 +47,28 @@ class Emitted:
 class MemoryPlan:
     """slots: the sizes in bytes of the values that share each slot. place: value -> slot.
 
+    prologue: the plan of what is computed from states alone, before the first call.
     """
 
     kernels: KernelGraph
     slots: tuple[tuple[Dim, ...], ...]
     place: Mapping[Value, int]
+    prologue: MemoryPlan | None = None
+
+    @property
+    def all_kernels(self) -> tuple[Kernel, ...]:
+        """Those of the prologue, then those of every call."""
+        once = self.prologue.kernels.kernels if self.prologue is not None else ()
+        return (*once, *self.kernels.kernels)
 
     def slot_sizes(self, sizes: Mapping[str, int]) -> list[int]:
         """Bytes of every slot, aligned, for the given symbol sizes."""
         return [_aligned(max(_bound(d, sizes) for d in members)) for members in self.slots]
 
     def peak_bytes(self, sizes: Mapping[str, int]) -> int:
-        """Bytes of the whole arena: everything but inputs and states."""
-        return sum(self.slot_sizes(sizes))
+        """Bytes of the whole arena and of what the prologue made: everything but inputs and states."""
+        once = self.prologue.peak_bytes(sizes) if self.prologue is not None else 0
+        return once + sum(self.slot_sizes(sizes))
 
 
 def _bound(dim: Dim, sizes: Mapping[str, int]) -> int:

@@ -10,10 +10,10 @@ The order is the tuple in `passes_for`, nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 # The rule files register their rules when they are imported.
-from graphc.ir.graph import Graph
+from graphc.ir.graph import Graph, Value
 from graphc.ir.program import MemoryPlan
 from graphc.passes import rules_algebra as rules_algebra
 from graphc.passes import rules_layout as rules_layout
@@ -54,6 +54,9 @@ def optimize(graph: Graph, choices: Choices = DEFAULT, passes: tuple[Pass, ...] 
     return graph
 
 
-def plan(graph: Graph, *, fusion: bool = True) -> MemoryPlan:
-    """An optimized graph, cut into kernels, with a place for every value."""
-    return plan_memory(make_kernels(graph, fuse(graph, enabled=fusion)))
+def plan(graph: Graph, *, fusion: bool = True, fixed: Set[Value] = frozenset()) -> MemoryPlan:
+    """An optimized graph, cut into kernels, with a place for every value.
+
+    fixed: inputs that change only between calls.
+    """
+    return plan_memory(make_kernels(graph, fuse(graph, enabled=fusion)), fixed)

@@ -6,21 +6,33 @@ NOMINAL, else a new one. Correct for every size, since a slot grows to its large
 
 from __future__ import annotations
 
+from collections.abc import Set
+from dataclasses import replace
 from functools import cache
 
 from graphc.ir.dims import Dim, bind, symbols
 from graphc.ir.graph import Value
 from graphc.ir.kernel import KernelGraph
 from graphc.ir.program import MemoryPlan
+from graphc.passes.prologue import split_prologue
 
 NOMINAL = 32
 
 
-def plan_memory(kernels: KernelGraph) -> MemoryPlan:
-    """Give every stored intermediate and output a slot; what is written in place needs none."""
-    graph = kernels.graph
+def plan_memory(kernels: KernelGraph, fixed: Set[Value] = frozenset()) -> MemoryPlan:
+    """Give every stored intermediate and output a slot; what is written in place needs none.
+
+    fixed: inputs that change only between calls; what depends on nothing else is planned apart, as the prologue.
+    """
+    once, always = split_prologue(kernels, fixed)
+    if not once.kernels:
+        return _planned(kernels, set(kernels.graph.outputs))
+    needed = {v for kernel in always.kernels for v in kernel.inputs}
+    return replace(_planned(always, set(kernels.graph.outputs)), prologue=_planned(once, needed))
+
+
+def _planned(kernels: KernelGraph, kept: Set[Value]) -> MemoryPlan:
     last_use = {v: i for i, kernel in enumerate(kernels.kernels) for v in kernel.inputs}
-    kept = set(graph.outputs)
     slots: list[list[Dim]] = []
     held: list[int] = []
     free: list[int] = []

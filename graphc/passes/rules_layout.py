@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from graphc.ir.graph import Op, Value
 from graphc.ir.spec import Kind, op_spec, registered_ops
 from graphc.passes.rewrite import Rewriter, rule
@@ -365,6 +367,7 @@ def channels_last_along_axes(op: Op, b: Rewriter) -> Value | None:
     if x is None:
         return None
     back, perm, attrs = _to_back(x.type.rank), _to_front(x.type.rank), op.kwargs
+    moved: dict[str, Any]
     if op.name in ("pad", "slice"):
         moved = {name: tuple(value[i] for i in back) if isinstance(value, tuple) else value
                  for name, value in attrs.items()}

@@ -5,7 +5,8 @@ What does not live here: checks of the inputs (signature.py), the walk over the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -47,12 +48,13 @@ class Binding:
     """The program for one set of input shapes."""
 
     def __init__(self, program: Program, sizes: Mapping[str, int], shapes: Sequence[tuple[int, ...]],
-                 arena: Arena):
+                 arena: Arena, given: Mapping[Value, int] = MappingProxyType({})):
+        """given: addresses of values that lie elsewhere, such as what a prologue made."""
         self._program, self._sizes, self._arena = program, sizes, arena
         self._shapes = dict(zip(program.inputs, shapes, strict=True))
         offsets = self._lay_out()
         self.moved_arena = arena.reserve(self._total)
-        self._addresses = {v: arena.address + offset for v, offset in offsets.items()}
+        self._addresses = {**given, **{v: arena.address + offset for v, offset in offsets.items()}}
         for value, state in program.states.items():
             self._addresses[value] = state.array.ctypes.data
         for kernel in (launch.kernel for launch in program.launches):
@@ -69,6 +71,9 @@ class Binding:
         self._held: list[np.ndarray] = []
         self._rooms: dict[int, np.ndarray] = {}
         self._walk = driver.prepare(self._table, self._status, threads.pool_address())
+
+    def addresses_of(self, values: Iterable[Value]) -> dict[Value, int]:
+        return {value: self._addresses[value] for value in values}
 
     # ---- layout
 

@@ -23,7 +23,9 @@ from graphc.ir.sizes import check_sizes
 from graphc.runtime import threads
 from graphc.runtime.binding import Arena, Binding
 from graphc.runtime.program import Program
+from graphc.runtime.prologue import Prologue
 from graphc.runtime.signature import Signature
+from graphc.runtime.writes import Announcer
 
 MAX_BINDINGS = 16
 
@@ -37,6 +39,8 @@ class NativeExecutable:
         self._arena = Arena()
         self._bindings: dict[Any, Binding] = {}
         self._lock = threading.Lock()
+        self._prologue = Prologue(program.prologue) if program.prologue is not None else None
+        self._announcer = Announcer([program.states[v] for _, v in program.updates]) if program.updates else None
         threads.on_change(self)
 
     def __call__(self, *given: Any) -> list[np.ndarray]:
@@ -46,9 +50,13 @@ class NativeExecutable:
             except (KeyError, AttributeError):
                 given = tuple(self.signature.arrays(given))
                 binding = self._binding([a.shape for a in given], [a.dtype for a in given])
+            if self._prologue is not None:
+                self._prologue.refresh()
             binding.feed(given)
             if binding.run():
                 raise self._index_error(given)
+            if self._announcer is not None:
+                self._announcer.announce()
             return binding.results()
 
     def run_steps(self, given: Sequence[Any], steps: int, stepped: Sequence[bool],
@@ -61,8 +69,12 @@ class NativeExecutable:
                   for a, s in zip(arrays, stepped, strict=True)]
         with self._lock:
             binding = self._binding(shapes, [a.dtype for a in arrays])
+            if self._prologue is not None:
+                self._prologue.refresh()
             results = [np.empty((steps, *view.shape), view.dtype) for view in binding.views]
             bad = binding.run_steps(arrays, stepped, results, steps, rows)
+            if self._announcer is not None:
+                self._announcer.announce()
             if bad is not None:
                 parts = [slice(bad * shape[0], (bad + 1) * shape[0]) if s else () for s, shape in zip(stepped, shapes)]
                 raise self._index_error([a[part if rows is None or not part else rows[part]]
@@ -73,6 +85,8 @@ class NativeExecutable:
         """Bind anew at the next call: the number of threads has changed."""
         with self._lock:
             self._bindings.clear()
+            if self._prologue is not None:
+                self._prologue.forget()
 
     def memory(self, **sizes: int) -> int:
         """Bytes of the arena that the plan needs for the given symbol sizes."""
@@ -86,7 +100,8 @@ class NativeExecutable:
             check_sizes(self.graph, sizes)
             if len(self._bindings) >= MAX_BINDINGS:
                 self._bindings.pop(next(iter(self._bindings)))
-            found = Binding(self.program, sizes, shapes, self._arena)
+            made = self._prologue.addresses if self._prologue is not None else {}
+            found = Binding(self.program, sizes, shapes, self._arena, made)
             if found.moved_arena:
                 self._bindings.clear()
             self._bindings[key] = found

@@ -11,13 +11,22 @@ from graphc.ir.evaluate import evaluate
 from graphc.ir.graph import Graph
 from graphc.ir.sizes import check_sizes
 from graphc.runtime.signature import Signature
+from graphc.runtime.writes import WRITES
 
 
 class StateBuffer(Protocol):
-    """A piece of state: a variable, an optimiser slot. `array` is C-contiguous and never reallocated."""
+    """A piece of state: a variable, an optimiser slot. `array` is C-contiguous and never reallocated.
+
+    Where it has an attribute `reports_writes` that is true, whoever writes to its array calls WRITES.changed() of
+    runtime/writes.py, and programs compute what depends on such states alone only once.
+    """
 
     @property
     def array(self) -> np.ndarray: ...
+
+
+def reports_writes(state: StateBuffer) -> bool:
+    return bool(getattr(state, "reports_writes", False))
 
 
 class ReferenceExecutable:
@@ -58,4 +67,6 @@ class ReferenceExecutable:
         fresh = [np.array(outputs[i]) for i in self._returned]
         for i, state in self._updates.items():
             np.copyto(state.array, outputs[i])
+        if self._updates:
+            WRITES.changed()
         return fresh

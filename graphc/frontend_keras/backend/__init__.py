@@ -9,8 +9,8 @@ from graphc.frontend_keras.backend.activations import (
     elu, hard_sigmoid, relu, sigmoid, softmax, softplus, softsign, tanh)
 from graphc.frontend_keras.backend.config import (
     backend, cast_to_floatx, epsilon, floatx, image_data_format, image_dim_ordering, normalize_data_format,
-    precision, set_epsilon, set_floatx, set_image_data_format, set_image_dim_ordering, set_precision, set_target, target,
-    write_default_config)
+    precision, set_epsilon, set_floatx, set_image_data_format, set_image_dim_ordering, set_precision, set_target,
+    target, write_default_config)
 from graphc.frontend_keras.backend.contraction import batch_dot, bias_add, dot
 from graphc.frontend_keras.backend.convolution import (
     conv1d, conv2d, conv2d_transpose, conv3d, conv3d_transpose, depthwise_conv2d, local_conv1d, local_conv2d,

@@ -140,7 +140,8 @@ def _transposed(x: Tensor, kernel: Tensor, output_shape: Any, strides: Any, padd
     inside = channels_last(x, sliding.layout)
     inside, kernel = same_channels(x, inside, kernel, -1, sliding.layout)
     inside = _spread_apart(inside, sliding.strides)
-    low, high = [0] * x.rank, [0] * x.rank
+    low: list[Dim] = [0] * x.rank
+    high: list[Dim] = [0] * x.rank
     places = channels_last(x, sliding.layout).dims[1:-1]
     for axis, extent, place, reach, stride in zip(sliding.axes, extents, places, sliding.reach, sliding.strides,
                                                   strict=True):

@@ -24,6 +24,7 @@ from graphc.frontend_keras.backend.symbols import dims_of_static
 from graphc.frontend_keras.backend.tensor import Alias, Tensor, as_tensor, assume, cast, full, full_like, meet
 from graphc.ir.types import dtype_of
 from graphc.runtime.buffers import copy_aligned
+from graphc.runtime.writes import WRITES
 
 
 class Variable(State):
@@ -32,6 +33,8 @@ class Variable(State):
     initializer  what the first value is made of: an array, or a tensor evaluated at the first access
     constraint   a function of the variable that training applies after each update, or None
     """
+
+    reports_writes = True
 
     def __init__(self, initializer: np.ndarray | Tensor, dtype: str, name: str, constraint: Any = None):
         super().__init__(_initial_shape(initializer), dtype, name)
@@ -58,6 +61,7 @@ class Variable(State):
             self._array = copy_aligned(found)
         else:
             self._array[...] = found
+        WRITES.changed()
 
 
 class Update(Alias):

@@ -14,7 +14,7 @@ import numpy as np
 from graphc.errors import ArgumentError, GraphcError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import initializers
-from graphc.frontend_keras.engine import dialects
+from graphc.frontend_keras.engine import dialects, layouts
 from graphc.frontend_keras.engine.attachments import Attachments
 from graphc.frontend_keras.engine.input_spec import InputSpec, check_inputs, symbolic_inputs
 from graphc.frontend_keras.engine.node import Node
@@ -176,6 +176,13 @@ class Layer(NodeAccess, Attachments):
         Raises ShapeError for inputs that do not fit, ArgumentError for what is no symbolic tensor.
         """
         inputs = list(inputs) if isinstance(inputs, tuple) else inputs
+        try:
+            return self._apply(inputs, kwargs)
+        except ShapeError as error:
+            layouts.advise(error, self, inputs, kwargs)
+            raise
+
+    def _apply(self, inputs: Any, kwargs: dict[str, Any]) -> Any:
         with K.name_scope(self.name):
             tensors = symbolic_inputs(self, inputs)
             if not tensors:

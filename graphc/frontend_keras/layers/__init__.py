@@ -22,6 +22,7 @@ from graphc.frontend_keras.layers.convolutional import (
 from graphc.frontend_keras.layers.core import (
     Activation, ActivityRegularization, Dense, Dropout, Flatten, Masking, Permute, RepeatVector, Reshape,
     SpatialDropout1D, SpatialDropout2D, SpatialDropout3D)
+from graphc.frontend_keras.layers.embeddings import Embedding
 from graphc.frontend_keras.layers.function_layer import Lambda
 from graphc.frontend_keras.layers.merge import (
     Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract, add, average, concatenate, dot, maximum,
@@ -40,11 +41,12 @@ from graphc.frontend_keras.layers.spatial import (
 
 LAYERS = MappingProxyType({name: value for name, value in globals().items()
                            if isinstance(value, type) and issubclass(value, Layer) and value is not Layer}
-                          | {"Functional": Model, "AtrousConvolution1D": Conv1D, "AtrousConvolution2D": Conv2D})
+                          | {"Functional": Model})
 """Class name in a configuration -> class, Keras 1's names included; tf_keras calls a Model Functional."""
 
 registry.fill(LAYERS)
 
 __all__ = [*(name for name in LAYERS if name not in ("Functional", "Model", "Sequential")), "LAYERS",
-           "AtrousConv1D", "AtrousConv2D", "Input", "InputSpec", "Layer", "add", "average", "concatenate",
-           "deserialize", "dot", "maximum", "minimum", "multiply", "serialize", "subtract"]
+           "AtrousConv1D", "AtrousConv2D", "AtrousConvolution1D", "AtrousConvolution2D", "Input", "InputSpec", "Layer",
+           "add", "average", "concatenate", "deserialize", "dot", "maximum", "minimum", "multiply", "serialize",
+           "subtract"]

@@ -209,7 +209,7 @@ def serialized(layer: Any, *weights: str) -> dict[str, Any]:
     for what, module in (("initializer", initializers), ("regularizer", regularizers), ("constraint", constraints)):
         for weight in weights:
             name = f"{weight}_{what}"
-            shown[name] = module.serialize(getattr(layer, name))  # type: ignore[attr-defined]
+            shown[name] = module.serialize(getattr(layer, name))
         if what == "regularizer":
             shown["activity_regularizer"] = regularizers.serialize(layer.activity_regularizer)
     return shown

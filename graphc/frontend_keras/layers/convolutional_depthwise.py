@@ -34,6 +34,8 @@ class _Apart(Convolution):
     depth_multiplier  number of filters for each input channel
     """
 
+    depth_multiplier = 1
+
     def _take_kernel(self, name: str, initializer: Any, regularizer: Any, constraint: Any) -> None:
         setattr(self, f"{name}_initializer", initializers.get(initializer))
         setattr(self, f"{name}_regularizer", regularizers.get(regularizer))
@@ -145,7 +147,7 @@ class DepthwiseConv2D(_Apart, Conv2D):
                  depthwise_regularizer: Any = None, bias_regularizer: Any = None, activity_regularizer: Any = None,
                  depthwise_constraint: Any = None, bias_constraint: Any = None, **kwargs: Any):
         kwargs = _without_unused(type(self).__name__, kwargs, "depthwise_initializer and so on")
-        super().__init__(depth_multiplier, kernel_size, strides=strides, padding=padding, data_format=data_format,
+        super().__init__(1, kernel_size, strides=strides, padding=padding, data_format=data_format,
                          activation=activation, use_bias=use_bias, bias_initializer=bias_initializer,
                          bias_regularizer=bias_regularizer, activity_regularizer=activity_regularizer,
                          bias_constraint=bias_constraint, **kwargs)

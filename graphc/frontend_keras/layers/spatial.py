@@ -114,7 +114,8 @@ class UpSampling3D(_UpSampling):
         super().__init__(size, data_format, **kwargs)
 
     def call(self, inputs: Any) -> Any:  # type: ignore[override]
-        return K.resize_volumes(inputs, *self.size, self.data_format)
+        depth, height, width = self.size
+        return K.resize_volumes(inputs, depth, height, width, self.data_format)
 
 
 class _ZeroPadding(SpatialLayer):

@@ -1,0 +1,40 @@
+"""What a program computes from its states before the first call, and again after somebody wrote to one of them.
+
+What does not live here: which kernels belong to a prologue (passes/prologue.py), who wrote (writes.py).
+"""
+
+from __future__ import annotations
+
+from graphc.ir.graph import Value
+from graphc.runtime.binding import Arena, Binding
+from graphc.runtime.program import Program
+from graphc.runtime.writes import WRITES
+
+
+class Prologue:
+    """A prologue at work; `addresses` of what it makes stay the same until `forget`."""
+
+    def __init__(self, program: Program):
+        self._program = program
+        self._arena = Arena()
+        WRITES.observe(program.states.values())
+        self._bind()
+
+    def _bind(self) -> None:
+        self._binding = Binding(self._program, {}, [], self._arena)
+        self._at: int | None = None
+
+    @property
+    def addresses(self) -> dict[Value, int]:
+        return self._binding.addresses_of(self._program.plan.place)
+
+    def refresh(self) -> None:
+        """Run if a state may have changed since the last time."""
+        if self._at != WRITES.generation:
+            at = WRITES.generation
+            self._binding.run()
+            self._at = at
+
+    def forget(self) -> None:
+        """Bind anew: the number of threads has changed."""
+        self._bind()
