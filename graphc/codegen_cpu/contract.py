@@ -34,7 +34,7 @@ from dataclasses import dataclass
 
 from graphc.codegen_cpu.machine import Machine
 from graphc.codegen_cpu.operands import Operand
-from graphc.codegen_cpu.packing import FEW, TOGETHER, Packed, Panels, emit_pack, may_pack, must_pack
+from graphc.codegen_cpu.packing import FEW, TOGETHER, WHOLE, Packed, Panels, emit_pack, may_pack, must_pack
 from graphc.codegen_cpu.positions import linear, plus, times
 from graphc.codegen_cpu.source import KernelSource
 from graphc.ir.dims import Dim, size_of
@@ -363,6 +363,9 @@ class _Emitter:
         inner = blocks.inner.extent if blocks.run.extent != 1 and isinstance(blocks.inner.extent, int) else blocks.depth
         depth = k if resident and isinstance(k, int) else blocks.runs * inner
         n = self.spec.n
-        together = TOGETHER if not must and isinstance(n, int) and n % (TOGETHER * width) == 0 else 1
+        together = 1
+        if not must and isinstance(n, int):
+            small = isinstance(k, int) and k * n * self.spec.dtype.itemsize <= WHOLE
+            together = n // width if small else TOGETHER if n % (TOGETHER * width) == 0 else 1
         name, start = self.source.scratch(self.spec.dtype, depth * width * together)
         return Packed(name, start, resident, together, depth * width)

@@ -23,6 +23,8 @@ from graphc.ir.graph import Op, Value
 from graphc.passes.bind_dims import bind_attr
 
 _TRANSPARENT = {"broadcast", "reshape", "cast"}
+_LINEAR = {*_TRANSPARENT, "transpose", "reduce_sum", "negative", "slice", "reverse", "windows", "spread", "overlap_add"}
+_BILINEAR = {"multiply", "matmul", "convolution", "convolution_gradient"}
 
 
 @dataclass
@@ -116,10 +118,59 @@ def lower(outputs: Sequence[Tensor], inputs: Sequence[Tensor] = (),
             lowered.states.append(t)
             _take_input(lowered, t)
     copies: dict[Op, Op] = {}
+    nothing = _Nothing(scope)
     for t in order:
-        if t not in lowered.values:
-            lowered.values[t] = _value_of(lowered, scope, t, copies)
+        if t in lowered.values:
+            continue
+        if nothing.is_at(t):
+            lowered.values[t] = lowered.builder.full(0, bind_shape(t.dims, lowered.sizes), t.type.dtype)
+        else:
+            kept = nothing.kept(t)
+            lowered.values[t] = _value_of(lowered, scope, t, copies) if kept is None else lowered.values[kept]
     return lowered
+
+
+class _Nothing:
+    """The cotangents of branches that are not taken: zeros, and all that is made of them by sums and products.
+
+    They are no numbers that something is multiplied by, so what is infinite elsewhere does not turn them into NaN.
+    """
+
+    def __init__(self, scope: Scope):
+        self.scope = scope
+        self.found: set[Tensor] = set()
+
+    def is_at(self, t: Tensor) -> bool:
+        """Whether `t` is one; its operands have been asked before."""
+        if t not in self.scope.inputs and t not in self.scope.givens and self._is(t):
+            self.found.add(t)
+        return t in self.found
+
+    def _is(self, t: Tensor) -> bool:
+        if isinstance(t, Alias):
+            return t.operands[0] in self.found
+        if t.op is None or not t.operands:
+            return False
+        name, held = t.op.name, [operand in self.found for operand in t.operands]
+        chosen = self.scope.chosen(t)
+        if chosen is not None:
+            return chosen in self.found or (_in_gradient(t.op) and self.scope.number(chosen) == 0)
+        if name in _LINEAR or name == "divide" or (name == "pad" and t.op.attr("value") == 0):
+            return held[0]
+        if name in _BILINEAR:
+            return any(held)
+        return name in ("add", "subtract", "concatenate") and all(held)
+
+    def kept(self, t: Tensor) -> Tensor | None:
+        """The other operand of a sum with nothing."""
+        if t in self.scope.inputs or t in self.scope.givens or t.op is None or t.op.name != "add":
+            return None
+        x, y = t.operands
+        return y if x in self.found else x if y in self.found else None
+
+
+def _in_gradient(op: Op) -> bool:
+    return op.origin.rpartition("/")[2] == "grad"
 
 
 def _take_input(lowered: Lowered, t: Tensor) -> None:

@@ -24,10 +24,12 @@ from graphc.frontend_keras.layers.core import (
     SpatialDropout1D, SpatialDropout2D, SpatialDropout3D)
 from graphc.frontend_keras.layers.embeddings import Embedding
 from graphc.frontend_keras.layers.function_layer import Lambda
+from graphc.frontend_keras.layers.local import LocallyConnected1D, LocallyConnected2D
 from graphc.frontend_keras.layers.merge import (
     Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract, add, average, concatenate, dot, maximum,
     minimum, multiply, subtract)
 from graphc.frontend_keras.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
+from graphc.frontend_keras.layers.normalization import BatchNormalization
 from graphc.frontend_keras.layers.pooling import (
     AveragePooling1D, AveragePooling2D, AveragePooling3D, AvgPool1D, AvgPool2D, AvgPool3D, GlobalAveragePooling1D,
     GlobalAveragePooling2D, GlobalAveragePooling3D, GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D,

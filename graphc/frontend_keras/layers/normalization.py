@@ -1,0 +1,100 @@
+"""Batch normalisation.
+
+What does not live here: the formulas (backend/normalization.py).
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+from graphc.errors import ShapeError
+from graphc.frontend_keras import backend as K
+from graphc.frontend_keras import constraints, initializers, regularizers
+from graphc.frontend_keras.engine.base_layer import Layer
+from graphc.frontend_keras.engine.input_spec import InputSpec
+from graphc.frontend_keras.engine.legacy import renamed_keywords
+
+_WEIGHTS_1 = MappingProxyType({"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"})
+
+
+class BatchNormalization(Layer):
+    """Shifts and scales each feature so that it has mean 0 and variance 1 over a batch; gamma and beta undo it at will.
+
+    axis      the axis of the features; all others are averaged over
+    momentum  in training the moving averages become momentum * average + (1 - momentum) * that of the batch
+    epsilon   added to the variance
+    center, scale  whether there are beta and gamma
+
+    In training a batch is normalised by its own mean and variance, else by the moving ones. The moving variance takes
+    the batch's times n / (n - (1 + epsilon)), n elements per feature, as Keras 2 has it; the averages start at 0 and 1
+    and are not corrected for that. `training` of a call: a phase of its own, 0 or False for the moving averages always.
+
+    Weights: gamma, beta, moving_mean, moving_variance, all (features,). Raises ShapeError for an unknown number of
+    features.
+    """
+
+    supports_masking = True
+
+    @renamed_keywords(_WEIGHTS_1)
+    def __init__(self, axis: int = -1, momentum: float = 0.99, epsilon: float = 1e-3, center: bool = True,
+                 scale: bool = True, beta_initializer: Any = "zeros", gamma_initializer: Any = "ones",
+                 moving_mean_initializer: Any = "zeros", moving_variance_initializer: Any = "ones",
+                 beta_regularizer: Any = None, gamma_regularizer: Any = None, beta_constraint: Any = None,
+                 gamma_constraint: Any = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis, self.momentum, self.epsilon = axis, momentum, epsilon
+        self.center, self.scale = center, scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.beta_regularizer, self.gamma_regularizer = map(regularizers.get, (beta_regularizer, gamma_regularizer))
+        self.beta_constraint, self.gamma_constraint = map(constraints.get, (beta_constraint, gamma_constraint))
+
+    def build(self, input_shape: Any) -> None:
+        if not -len(input_shape) <= self.axis < len(input_shape):
+            raise ShapeError(f"the input has no axis {self.axis}", where=self.name, got=tuple(input_shape))
+        features = input_shape[self.axis]
+        if features is None:
+            raise ShapeError(f"Axis {self.axis} of input tensor should have a defined dimension but the layer received "
+                             f"an input with shape {tuple(input_shape)}.", where=self.name)
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: features})
+        self.gamma = self.add_weight("gamma", (features,), initializer=self.gamma_initializer,
+                                     regularizer=self.gamma_regularizer,
+                                     constraint=self.gamma_constraint) if self.scale else None
+        self.beta = self.add_weight("beta", (features,), initializer=self.beta_initializer,
+                                    regularizer=self.beta_regularizer,
+                                    constraint=self.beta_constraint) if self.center else None
+        self.moving_mean = self.add_weight("moving_mean", (features,), initializer=self.moving_mean_initializer,
+                                           trainable=False)
+        self.moving_variance = self.add_weight("moving_variance", (features,),
+                                               initializer=self.moving_variance_initializer, trainable=False)
+        self.built = True
+
+    def call(self, inputs: Any, training: Any = None) -> Any:  # type: ignore[override]
+        axis = self.axis % K.ndim(inputs)
+
+        def by_moving_averages() -> Any:
+            return K.batch_normalization(inputs, self.moving_mean, self.moving_variance, self.beta, self.gamma,
+                                         axis=axis, epsilon=self.epsilon)
+
+        if not K.is_tensor(training) and training in (0, False):
+            return by_moving_averages()
+        others = [i for i in range(K.ndim(inputs)) if i != axis]
+        normed, mean, variance = K.normalize_batch_in_training(inputs, self.gamma, self.beta, others, self.epsilon)
+        count = K.cast(K.prod(K.stack([K.shape(inputs)[i] for i in others])), K.dtype(inputs))
+        variance = variance * (count / (count - (1 + self.epsilon)))
+        self.add_update([K.moving_average_update(self.moving_mean, mean, self.momentum),
+                         K.moving_average_update(self.moving_variance, variance, self.momentum)], inputs)
+        return K.in_train_phase(normed, by_moving_averages, training=training)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "axis": self.axis, "momentum": self.momentum, "epsilon": self.epsilon,
+                "center": self.center, "scale": self.scale,
+                **{f"{name}_initializer": initializers.serialize(getattr(self, f"{name}_initializer"))
+                   for name in ("beta", "gamma", "moving_mean", "moving_variance")},
+                "beta_regularizer": regularizers.serialize(self.beta_regularizer),
+                "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
+                "beta_constraint": constraints.serialize(self.beta_constraint),
+                "gamma_constraint": constraints.serialize(self.gamma_constraint)}
