@@ -14,7 +14,15 @@ from pathlib import Path
 from graphc.cli.arguments import ArgumentParser, add_choices, choices_of, positive, seed
 from graphc.cli.feeds import feed_for
 from graphc.cli.files import load
-from graphc.cli.measure import BASE_TOLERANCE, OUTPUT_TOLERANCE, UNFUSED_FACTOR, Measured, Report, measure
+from graphc.cli.measure import (
+    BASE_TOLERANCE,
+    CONVOLUTION_TOLERANCE,
+    OUTPUT_TOLERANCE,
+    UNFUSED_FACTOR,
+    Measured,
+    Report,
+    measure,
+)
 from graphc.cli.models import graph_and_states
 from graphc.compiler import TARGETS
 from graphc.ir.lexer import escape
@@ -27,7 +35,8 @@ difference in units of the last place, element by element. "accumulated" compare
 inputs on; it is shown, not judged. Truth values and integers must be equal. NaN and infinities must agree.
 
 The tolerance is {BASE_TOLERANCE:g} for an op that computes each element by itself. For one that sums K terms it is that
-times the square root of K, because rounding errors add up like a random walk. The outputs of the program as it is
+times the square root of K, because rounding errors add up like a random walk; for a convolution it is
+{CONVOLUTION_TOLERANCE:g}. The outputs of the program as it is
 compiled for use, with all of its fusion, must lie within {OUTPUT_TOLERANCE:g} of a float64 run, or within
 {UNFUSED_FACTOR} times the accumulated error of the same value among the values, where that is more.
 

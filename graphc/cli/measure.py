@@ -27,6 +27,7 @@ from graphc.ir.types import BOOL, TensorType
 from graphc.passes.choices import DEFAULT, Choices
 
 BASE_TOLERANCE = 1e-5
+CONVOLUTION_TOLERANCE = 2e-5  # of a convolution's largest value: what Winograd's algorithm has to keep to
 OUTPUT_TOLERANCE = 1e-4
 UNFUSED_FACTOR = 4  # how much further from float64 fusion may take an output, where that is more
 SUMS = frozenset({"reduce_sum", "reduce_mean", "cumsum", "gather_grad"})
@@ -102,7 +103,9 @@ def _measure_op(op: Op, found: Mapping[Value, np.ndarray], accumulated: Mapping[
 
 def tolerance_of(op: Op, sizes: Mapping[str, int]) -> float:
     """1e-5, times the square root of the number of terms where an op sums: rounding errors of K terms add up
-    like a random walk."""
+    like a random walk. For a convolution CONVOLUTION_TOLERANCE, whatever its algorithm."""
+    if op.name == "convolution":
+        return CONVOLUTION_TOLERANCE
     return BASE_TOLERANCE * math.sqrt(max(1, terms_of(op, sizes)))
 
 
