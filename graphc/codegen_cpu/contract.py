@@ -314,8 +314,11 @@ class _Emitter:
         spec, source = self.spec, self.source
         row, col, run = (source.size(d.stride) for d in (self.row, self.blocks.inner, self.blocks.run))
         steps = int(depth) if depth.isdigit() and int(depth) <= SHORT else 0
-        for panel in range(self.span // self.tiles.width):
-            b, column = self._panel(k_at, panel), str(panel * self.tiles.width)
+        count, b, column = self.span // self.tiles.width, self._panel(k_at), "0"
+        with source.block(f"for part in range({count}):") if count > 1 else nullcontext():
+            if count > 1:
+                source.line(f"column = part * {self.tiles.width}")
+                column = "column"
             source.line("r = 0")
             for height in self.heights:
                 tile = source.tile(spec.dtype, height, self.tiles.vectors, steps)
@@ -344,13 +347,16 @@ class _Emitter:
     def _emit_pack(self, pack: Packed, k_at: str, depth: str) -> None:
         emit_pack(self.panels, self.source, pack, k_at, depth)
 
-    def _panel(self, k_at: str, number: int) -> str:
-        """The tile's arguments that say where a panel begins at row k_at of b: pointer, offset, stride of rows."""
+    def _panel(self, k_at: str) -> str:
+        """The tile's arguments that say where a panel begins at row k_at of b: pointer, offset, stride of rows.
+
+        Of several that are packed together that of number `part`.
+        """
         source, b, pack, width = self.source, self.spec.b, self.pack, self.tiles.width
         if pack is None:
             row = source.size(b.rows[0].stride) if b.rows else "0"
             return f"{b.name}, {plus(b.at, times(k_at, row), 'j0')}, {row}"
-        start = plus(pack.start, str(number * pack.room))
+        start = plus(pack.start, times("part", str(pack.room)) if pack.panels > 1 else "0")
         return f"{pack.name}, {plus(start, times(k_at, str(width))) if pack.resident else start}, {width}"
 
     def _packed(self) -> Packed | None:

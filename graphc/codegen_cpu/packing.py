@@ -8,6 +8,7 @@ What does not live here: when a panel is packed, and what reads it (contract.py)
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from graphc.codegen_cpu.operands import Operand
@@ -76,8 +77,10 @@ def emit_pack(panels: Panels, source: KernelSource, pack: Packed, k_at: str, dep
     with source.block(head):
         row = plus(k_at, "k")
         source.line(f"row = {plus(start, linear(f'({row})' if ' ' in row else row, b.rows, source.size))}")
-        for number in range(pack.panels):
-            place, first = plus(at, str(number * pack.room)), str(number * panels.width)
+        with source.block(f"for part in range({pack.panels}):") if pack.panels > 1 else nullcontext():
+            place, first = at, "0"
+            if pack.panels > 1:
+                place, first = plus(at, times("part", str(pack.room))), times("part", str(panels.width))
             with source.block(f"for c in range({panels.filled}):"):
                 source.line(f"{pack.name}[{place}] = {b.name}[{plus('row', first, times('c', column))}]")
         if panels.filled != str(panels.width):
