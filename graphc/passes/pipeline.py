@@ -35,7 +35,7 @@ Pass = Callable[[Graph], Graph]
 
 def passes_for(choices: Choices = DEFAULT) -> tuple[Pass, ...]:
     """The passes of an optimization, in order."""
-    return (dce, cse, rewrite, pool_first, Winograd(choices), dce, pool_in_winograd, inline_composites, legalize,
+    return (dce, cse, rewrite, dce, pool_first, Winograd(choices), dce, pool_in_winograd, inline_composites, legalize,
             fold_constants, rewrite, cse, dce, store_outputs)
 
 
