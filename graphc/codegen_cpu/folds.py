@@ -22,10 +22,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphc.codegen_cpu.expressions import Expressions
-from graphc.codegen_cpu.loops import share, total_work
+from graphc.codegen_cpu.loops import collapsed, share, total_work
 from graphc.codegen_cpu.positions import At
 from graphc.codegen_cpu.source import KernelSource
-from graphc.ir.dims import Dim, size_of
+from graphc.ir.dims import Dim, Shape, size_of
 from graphc.ir.graph import Op, Value
 from graphc.ir.kernel import Kernel
 from graphc.ir.program import Emitted
@@ -209,18 +209,25 @@ class _Rows:
 
 
 class _Columns:
-    """COLUMNS folds at a time: neighbouring columns, or neighbouring rows where rows are short."""
+    """COLUMNS folds at a time: neighbouring columns, or neighbouring rows where rows are short.
+
+    Where the kernel tells the inner axes apart, columns are neighbours along the last one, and the others are numbered
+    by `i` as well: no column's place has to be worked out by division.
+    """
 
     def __init__(self, kernel: Kernel, source: KernelSource):
         self.kernel, self.source = kernel, source
         self.expressions = Expressions(kernel, source)
-        self._rows = size_of(kernel.nest.inner) == 1
+        nest = kernel.nest
+        self._rows = size_of(nest.inner) == 1
+        apart = not self._rows and len(nest.inner) > 1 and nest.inner[-1] != 1 and nest.inner not in collapsed(kernel)
+        self._before, self._last = (nest.inner[:-1], nest.inner[-1:]) if apart else ((), nest.inner)
 
     def emit(self, passes: list[Pass]) -> Dim:
         nest = self.kernel.nest
-        inner, outer = size_of(nest.inner), size_of(nest.outer)
+        inner, outer = size_of(self._last), size_of((*nest.outer, *self._before))
         if self._rows:
-            inner, outer = outer, inner
+            inner, outer = size_of(nest.outer), size_of(nest.inner)
         pieces = (inner + (COLUMNS - 1)) // COLUMNS
         share(self.source, self.source.size(outer * pieces, runtime=True))
         with self.source.block("for piece in range(lo, hi):"):
@@ -235,10 +242,14 @@ class _Columns:
     def _at(self, r: str | None) -> At:
         nest = self.kernel.nest
         first, last = ("j0 + t", "0") if self._rows else ("i", "j0 + t")
+        before: tuple[tuple[Shape, str], ...] = ()
+        if self._before:
+            size = self.source.size(size_of(self._before))
+            first, before = f"i // {size}", ((self._before, f"i % {size}"),)
         outer = ((nest.outer, first),) if nest.outer else ()
         middle = ((nest.reduce, r),) if r is not None else ()
-        inner = ((nest.inner, last),) if nest.inner else ()
-        return At((*outer, *middle, *inner))
+        inner = ((self._last, last),) if self._last else ()
+        return At((*outer, *middle, *before, *inner))
 
     def _row(self, value: Value, dtype: DType) -> str:
         """Scratch for one number per column; the value is read from there from now on."""

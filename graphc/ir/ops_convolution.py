@@ -4,6 +4,8 @@
                           sum over k, c of x[n, p * stride + k * dilation, c] w[k, c, o]
     convolution_gradient  x [N,*S,C], g [N,*P,O] -> [*K,C,O]
                           the same sum over n, p: what a convolution's weights get of the cotangent g
+    depthwise_convolution x [N,*S,C], w [*K,C,M] -> [N,*P,C*M]
+                          the sum over k for each channel c by itself, M filters for each: channel c * M + m
     max_pool              x [N,*S,C] -> [N,*P,C]
                           the largest element of each window; the first place that holds it gets the gradient
 
@@ -77,18 +79,23 @@ def _convolution_vjp(ctx: RuleContext, g: Traced, x: Traced, w: Traced) -> list[
 
 def _to_input(g: Traced, x: Traced, w: Traced, strides: Ints, dilations: Ints) -> Traced:
     """The convolution of g, its elements as far apart as the windows were, with the kernel turned round."""
+    n = len(x.shape) - 2
+    turned = w.reverse(axes=tuple(range(n))).transpose(perm=(*range(n), n + 1, n))
+    around = _around(g, x, w.shape[:-2], strides, dilations)
+    return around.convolution(turned, strides=(1,) * n, dilations=dilations)
+
+
+def _around(g: Traced, x: Traced, kernel: Shape, strides: Ints, dilations: Ints) -> Traced:
+    """g, its elements as far apart as the windows were, with zeros around: as many windows as x has places."""
     rank = len(x.shape)
     apart = _apart(g, strides)
     low: list[Dim] = [0] * rank
     high: list[Dim] = [0] * rank
     for i, axis in enumerate(_spatial(rank)):
-        reach = (w.shape[i] - 1) * dilations[i]
+        reach = (kernel[i] - 1) * dilations[i]
         low[axis] = reach
         high[axis] = x.shape[axis] - apart.shape[axis]  # what no window reached is added to the reach
-    around = apart.pad(low=tuple(low), high=tuple(high), value=0.0)
-    n = rank - 2
-    turned = w.reverse(axes=tuple(range(n))).transpose(perm=(*range(n), n + 1, n))
-    return around.convolution(turned, strides=(1,) * n, dilations=dilations)
+    return apart.pad(low=tuple(low), high=tuple(high), value=0.0)
 
 
 def _apart(g: Traced, strides: Ints) -> Traced:
@@ -149,6 +156,64 @@ def _gradient_vjp(ctx: RuleContext, h: Traced, x: Traced, g: Traced) -> list[Tra
 
 CONVOLUTION_GRADIENT = define("convolution_gradient", kind=Kind.COMPOSITE, infer=_infer_gradient,
                               reference=_gradient, body=_gradient_body, vjp=_gradient_vjp)
+
+
+def _infer_depthwise(x: TensorType, w: TensorType, *, strides: Ints, dilations: Ints) -> TensorType:
+    check_kind("depthwise_convolution", FLOATS, x, w)
+    check_same_dtype("depthwise_convolution", x, w)
+    if x.rank < 3 or w.rank != x.rank or x.shape[-1] != w.shape[-2]:
+        raise ShapeError("depthwise_convolution: operands that do not fit", expected="[N,*S,C] and [*K,C,M]",
+                         got=f"{x} and {w}")
+    seen = WINDOWS.infer(x, axes=_spatial(x.rank), shape=w.shape[:-2], strides=strides, dilations=dilations)
+    return x.with_shape((*seen.shape[:x.rank - 1], w.shape[-2] * w.shape[-1]))
+
+
+def _depthwise(x: np.ndarray, w: np.ndarray, *, strides: Ints, dilations: Ints) -> np.ndarray:
+    axes, n = _spatial(x.ndim), x.ndim - 2
+    seen = WINDOWS.reference(x, axes=axes, shape=w.shape[:-2], strides=strides, dilations=dilations)
+    total = (seen[..., None] * w).sum(axis=tuple(range(1 + n, 1 + 2 * n)))
+    return total.reshape(*total.shape[:-2], -1)
+
+
+def _filtered(seen: Traced, w: Traced, n: int) -> Traced:
+    """The products of [N,*P,*K,C,M] and [*K,C,M], summed over K."""
+    offsets = tuple(range(1 + n, 1 + 2 * n))
+    weights = w.broadcast(axes=tuple(range(1 + n, 3 + 2 * n)), shape=seen.shape)
+    if seen.shape[-1] == 1:  # one block of axes to sum over, and channels as its neighbours
+        flat = seen.shape[:-1]
+        return (seen.reshape(shape=flat) * weights.reshape(shape=flat)).reduce_sum(axes=offsets)
+    return (seen * weights).reduce_sum(axes=offsets)
+
+
+def _depthwise_body(ctx: RuleContext, x: Traced, w: Traced) -> Traced:
+    n = len(w.shape) - 2
+    seen = x.windows(axes=_spatial(n + 2), shape=w.shape[:-2], **ctx.attrs)
+    return _filtered(_repeated(seen, w.shape[-1]), w, n).reshape(shape=ctx.op.result.type.shape)
+
+
+def _repeated(x: Traced, count: Dim) -> Traced:
+    """[...,C] as [...,C,count]."""
+    return x.broadcast(axes=tuple(range(len(x.shape))), shape=(*x.shape, count))
+
+
+def _depthwise_vjp(ctx: RuleContext, g: Traced, x: Traced, w: Traced) -> list[Traced]:
+    n, (*kernel, channels, filters) = len(w.shape) - 2, w.shape
+    strides, dilations = ctx.attrs["strides"], ctx.attrs["dilations"]
+    around = _around(g, x, tuple(kernel), strides, dilations)
+    seen = around.windows(axes=_spatial(n + 2), shape=tuple(kernel), strides=(1,) * n, dilations=dilations)
+    turned = w.reverse(axes=tuple(range(n)))
+    by_filter = _filtered(seen.reshape(shape=(*seen.shape[:-1], channels, filters)), turned, n)
+    to_x = by_filter if filters == 1 else by_filter.reduce_sum(axes=(2 + n,))
+    seen = _repeated(x.windows(axes=_spatial(n + 2), shape=tuple(kernel), **ctx.attrs), filters)
+    apart = g.reshape(shape=(*g.shape[:-1], channels, filters))
+    here = apart.broadcast(axes=(*range(1 + n), 1 + 2 * n, 2 + 2 * n), shape=seen.shape)
+    if filters == 1:
+        seen, here = (t.reshape(shape=t.shape[:-1]) for t in (seen, here))
+    return [to_x, (seen * here).reduce_sum(axes=tuple(range(1 + n))).reshape(shape=w.shape)]
+
+
+DEPTHWISE_CONVOLUTION = define("depthwise_convolution", kind=Kind.COMPOSITE, infer=_infer_depthwise,
+                               reference=_depthwise, body=_depthwise_body, vjp=_depthwise_vjp)
 
 
 def _infer_max_pool(x: TensorType, *, shape: Ints, strides: Ints) -> TensorType:

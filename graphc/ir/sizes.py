@@ -54,7 +54,7 @@ def _conditions(op: Op) -> Iterator[tuple[Dim, int, str]]:
         for axis, (low, high) in enumerate(zip(op.attr("low"), op.attr("high"), strict=True)):
             yield low, 0, f"a margin {low} of axis {axis}"
             yield high, 0, f"a margin {high} of axis {axis}"
-    if op.name in ("windows", "convolution", "convolution_gradient", "max_pool"):
+    if op.name in ("windows", "convolution", "convolution_gradient", "depthwise_convolution", "max_pool"):
         yield from _windows_fit(op)
     if op.name in NEED_SOME:
         for axis in op.kwargs["axes"] if "axes" in op.kwargs else (op.attr("axis"),):
@@ -63,7 +63,7 @@ def _conditions(op: Op) -> Iterator[tuple[Dim, int, str]]:
 
 def _windows_fit(op: Op) -> Iterator[tuple[Dim, int, str]]:
     x, attrs = op.operands[0].type, op.kwargs
-    shape = op.operands[1].type.shape[:-2] if op.name == "convolution" else attrs["shape"]
+    shape = op.operands[1].type.shape[:-2] if op.name.endswith("convolution") else attrs["shape"]
     first = attrs["axes"][0] if op.name == "windows" else 1
     for i, (size, dilation) in enumerate(zip(shape, attrs.get("dilations", (1,) * len(shape)), strict=True)):
         if isinstance(size, int):

@@ -63,6 +63,18 @@ def folded(x, w, strides, dilations, **more):
                   expected=lambda x, w: convolution(x, w, strides, dilations), **more)
 
 
+def depthwise(x, w, strides, dilations):
+    channels, filters = w.shape[-2:]
+    result = np.stack([convolution(x[..., c:c + 1], w[..., c:c + 1, :], strides, dilations) for c in range(channels)], -2)
+    assert result.shape[-1] == filters
+    return result.reshape(*result.shape[:-2], -1)
+
+
+def channelwise(x, w, strides, dilations, **more):
+    return sample("depthwise_convolution", x, w, strides=strides, dilations=dilations,
+                  expected=lambda x, w: depthwise(x, w, strides, dilations), **more)
+
+
 def weights_gradient(x, g, shape, strides, dilations):
     result = np.zeros((*shape, x.shape[-1], g.shape[-1]))
     for p, k, at in places(g.shape[1:-1], shape, strides, dilations):
@@ -92,6 +104,10 @@ WINDOWS = [
     folded("f32[1,9,8,1]", "f32[2,3,1,2]", (1, 2), (3, 2)),
     folded("f32[2,4,3,5,2]", "f32[2,1,3,2,3]", (1, 2, 1), (1, 1, 2)),
     folded("f32[2,3,3,4]", "f32[1,1,4,6]", (2, 2), (1, 1)),
+    channelwise("f32[2,7,3]", "f32[3,3,1]", (1,), (1,)),
+    channelwise("f32[B,8,7,2]", "f32[3,2,2,1]", (2, 1), (1, 2), sizes={"B": 2}),
+    channelwise("f32[1,6,5,3]", "f32[2,3,3,2]", (1, 2), (1, 1)),
+    channelwise("f32[2,4,3,5,2]", "f32[2,1,3,2,1]", (1, 2, 1), (1, 1, 2)),
     unfolded("f32[2,7,3]", "f32[2,5,4]", (3,), (1,), (1,)),
     unfolded("f32[B,8,7,2]", "f32[B,3,2,17]", (3, 3), (2, 3), (1, 1), sizes={"B": 2}),
     unfolded("f32[1,9,8,1]", "f32[1,6,2,2]", (2, 3), (1, 2), (3, 2)),

@@ -17,7 +17,7 @@ from graphc.frontend_keras.backend.naming import current_origin
 from graphc.frontend_keras.backend.sizes import dims_of
 from graphc.frontend_keras.backend.sliding import Ints, Sliding, channels_last, in_layout, ints
 from graphc.frontend_keras.backend.symbols import unify
-from graphc.frontend_keras.backend.tensor import Tensor, apply_op, assume, binary, matmul, reshape_to
+from graphc.frontend_keras.backend.tensor import Tensor, apply_op, assume, matmul, reshape_to
 from graphc.ir.dims import Dim, size_of
 
 
@@ -102,15 +102,7 @@ def _depthwise(x: Tensor, kernel: Tensor, strides: Any, padding: str, data_forma
                count: int) -> Tensor:
     sliding = _sliding(kernel, strides, padding, data_format, dilation_rate, count)
     inside, kernel = same_channels(x, sliding.enter(x), kernel, -2, sliding.layout)
-    seen = sliding.windows(inside)
-    multiplier = kernel.dims[-1]
-    if multiplier == 1:
-        out = apply_op("reduce_sum", binary("multiply", seen, reshape_to(kernel, kernel.dims[:-1])),
-                       axes=sliding.offsets)
-    else:
-        products = binary("multiply", reshape_to(seen, (*seen.dims, 1)), kernel)
-        out = apply_op("reduce_sum", products, axes=sliding.offsets)
-        out = reshape_to(out, (*out.dims[:-2], out.dims[-2] * multiplier))
+    out = apply_op("depthwise_convolution", inside, kernel, strides=sliding.strides, dilations=sliding.dilations)
     return in_layout(out, sliding.layout)
 
 
