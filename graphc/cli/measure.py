@@ -30,7 +30,7 @@ BASE_TOLERANCE = 1e-5
 CONVOLUTION_TOLERANCE = 2e-5  # of a convolution's largest value: what Winograd's algorithm has to keep to
 OUTPUT_TOLERANCE = 1e-4
 UNFUSED_FACTOR = 4  # how much further from float64 fusion may take an output, where that is more
-SUMS = frozenset({"reduce_sum", "reduce_mean", "cumsum", "gather_grad"})
+SUMS = frozenset({"reduce_sum", "reduce_mean", "reduce_variance", "cumsum", "gather_grad"})
 
 
 @dataclass(frozen=True)

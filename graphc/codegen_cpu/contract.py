@@ -30,11 +30,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphc.codegen_cpu.machine import Machine
 from graphc.codegen_cpu.operands import Operand
-from graphc.codegen_cpu.packing import FEW, TOGETHER, WHOLE, Packed, Panels, emit_pack, may_pack, must_pack
+from graphc.codegen_cpu.packing import FEW, MOST_TOGETHER, TOGETHER, WHOLE, Packed, Panels, emit_pack, may_pack, must_pack
 from graphc.codegen_cpu.positions import linear, plus, times
 from graphc.codegen_cpu.source import KernelSource
 from graphc.ir.dims import Dim, size_of
@@ -49,7 +49,7 @@ SHORT = 16  # a run of k of at most so many steps, if known, has no loop
 RESIDENT = 1 << 20  # bytes of a panel of b that is packed as a whole
 HEIGHTS = {(32, 1): (12, 4, 1), (32, 2): (12, 4, 1), (32, 3): (8, 3, 1), (32, 4): (6, 2, 1),
            (16, 1): (12, 4, 1), (16, 2): (6, 2, 1)}  # (registers, vectors): tile heights, tallest first
-FEW_HEIGHTS = {32: ((3, 1), 8), 16: ((1,), 8)}  # registers: heights and vectors of tiles for few rows
+FEW_VECTORS = {32: (16, 8, 4), 16: (8, 4, 2)}  # registers: vectors of tiles of one row, widest first
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,12 @@ def emit_contraction(spec: Contraction, machine: Machine, source: KernelSource, 
     tiles = tiling(spec.n, spec.dtype, machine)
     few = _few_rows(spec, machine)
     if few is None:
-        _Emitter(spec, tiles, source, epilogue, out).emit(split)
+        _Emitter(spec, tiles, source, epilogue, out, split).emit()
         return
     with source.block(f"if {source.size(spec.m)} >= {FEW}:"):
-        _Emitter(spec, tiles, source, epilogue, out).emit(split)
+        _Emitter(spec, tiles, source, epilogue, out, split).emit()
     with source.block("else:"):
-        _Emitter(spec, few, source, epilogue, out, few=True).emit(split)
+        _Emitter(spec, few, source, epilogue, out, split, few=True).emit()
 
 
 def _few_rows(spec: Contraction, machine: Machine) -> Tiling | None:
@@ -143,18 +143,20 @@ def _few_rows(spec: Contraction, machine: Machine) -> Tiling | None:
 
     None where b is packed in any case, or never.
     """
-    rows, vectors = FEW_HEIGHTS[machine.registers]
-    width = vectors * machine.vector_bytes // spec.dtype.itemsize
-    panels = Panels(spec.b, spec.dtype, width, vectors, str(width))
-    if isinstance(spec.m, int) or not may_pack(spec.n, spec.m) or must_pack(panels, spec.n):
+    if isinstance(spec.m, int) or not may_pack(spec.n, spec.m):
         return None
-    return Tiling(rows, vectors, width)
+    for vectors in FEW_VECTORS[machine.registers]:
+        width = vectors * machine.vector_bytes // spec.dtype.itemsize
+        if not must_pack(Panels(spec.b, spec.dtype, width, vectors, str(width)), spec.n):
+            return Tiling((1,), vectors, width)
+    return None
 
 
 class _Emitter:
     def __init__(self, spec: Contraction, tiles: Tiling, source: KernelSource,
-                 epilogue: Callable[[str, str, str], None] | None, out: tuple[str, str], few: bool = False):
+                 epilogue: Callable[[str, str, str], None] | None, out: tuple[str, str], split: bool, few: bool = False):
         self.spec, self.tiles, self.source, self.epilogue, self.out = spec, tiles, source, epilogue, out
+        self.split = split
         self.blocks = blocks_of(spec.a.columns)
         self.lines, self.row = spec.a.rows[:-1], spec.a.rows[-1] if spec.a.rows else Digit(1, 0)
         self.line_count = source.size(size_of(d.extent for d in self.lines))
@@ -167,12 +169,12 @@ class _Emitter:
         self.heights, self.taller = self._heights()
         self.chunk = self._chunk()
 
-    def emit(self, split: bool) -> None:
+    def emit(self) -> None:
         spec, source = self.spec, self.source
         direct = self.epilogue is None and not self.inside and isinstance(spec.n, int) \
             and spec.n % self.span == 0
         sums = self._direct() if direct else Sums(*source.scratch(spec.dtype, self._room() * self.span), self.span)
-        self._shares(split)
+        self._shares()
         with source.block("for panel in range(p_lo, p_hi):"):
             source.line(f"j0 = panel * {self.span}")
             if self.pack is not None and self.pack.resident:
@@ -187,7 +189,7 @@ class _Emitter:
 
     # ---- loops over rows
 
-    def _shares(self, split: bool) -> None:
+    def _shares(self) -> None:
         """This thread's part: panels where there are enough of them, else lines, or rows of each line."""
         source = self.source
         panels = str(-(-self.spec.n // self.span)) if isinstance(self.spec.n, int) \
@@ -195,7 +197,7 @@ class _Emitter:
         by_line = bool(self.lines) and not self.inside
         name, count = ("line", self.line_count) if by_line else ("r", source.size(self.row.extent))
         source.line(f"p_lo, p_hi, {name}_lo, {name}_hi = 0, {panels}, 0, {count}")
-        if not split:
+        if not self.split:
             return
         with source.block(f"if {panels} >= {'threads * 4' if by_line else 'threads'}:"):
             source.line(f"p_lo = {panels} * thread // threads")
@@ -363,15 +365,22 @@ class _Emitter:
         must = must_pack(self.panels, self.spec.n)
         if not must and not may_pack(self.spec.n, self.spec.m):
             return None
-        k, width = self.spec.k, self.tiles.width
-        resident = isinstance(k, int) and k * width * self.spec.dtype.itemsize <= RESIDENT
+        k, width, together = self.spec.k, self.tiles.width, 1 if must else self._together()
+        resident = isinstance(k, int) and k * width * together * self.spec.dtype.itemsize <= RESIDENT
+        if together > TOGETHER and not resident:
+            self.blocks = replace(self.blocks, depth=DEPTH * TOGETHER // together)
         blocks = self.blocks
         inner = blocks.inner.extent if blocks.run.extent != 1 and isinstance(blocks.inner.extent, int) else blocks.depth
         depth = k if resident and isinstance(k, int) else blocks.runs * inner
-        n = self.spec.n
-        together = 1
-        if not must and isinstance(n, int):
-            small = isinstance(k, int) and k * n * self.spec.dtype.itemsize <= WHOLE
-            together = n // width if small else TOGETHER if n % (TOGETHER * width) == 0 else 1
         name, start = self.source.scratch(self.spec.dtype, depth * width * together)
         return Packed(name, start, resident, together, depth * width)
+
+    def _together(self) -> int:
+        """How many panels are packed at a time, where that is a choice: all of few, if no thread needs another's."""
+        n, k, width = self.spec.n, self.spec.k, self.tiles.width
+        if not isinstance(n, int) or n % width:
+            return 1
+        small = isinstance(k, int) and k * n * self.spec.dtype.itemsize <= WHOLE
+        if small or (not self.split and n <= MOST_TOGETHER * width and self.blocks.run.extent == 1):
+            return n // width
+        return TOGETHER if n % (TOGETHER * width) == 0 else 1

@@ -18,9 +18,10 @@ from graphc.ir.dims import Dim
 from graphc.ir.types import DType
 
 WIDE = 256  # from this many columns on, rows lie pages apart
-FEW = 16  # rows of the first operand that do not make up for packing the second
+FEW = 4  # rows of the first operand that do not make up for packing the second
 WHOLE = 1 << 17  # bytes of a second operand of which all panels are packed together: rows of the result stay whole
 TOGETHER = 2  # panels packed at a time where rows lie pages apart: longer pieces of a row come faster from memory
+MOST_TOGETHER = 8  # where one thread makes the whole product, all of so many panels are
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,29 @@ REDUCE_MEAN = define("reduce_mean", kind=Kind.COMPOSITE, infer=partial(_infer, "
                      vjp=lambda ctx, g, x: [spread(_by_count(ctx, g, x), x.shape, ctx.attrs["axes"])])
 
 
+def _variance(x: np.ndarray, *, axes: tuple[int, ...]) -> np.ndarray:
+    """The mean squared distance from the mean; NaN where there is nothing."""
+    center = np.expand_dims(_mean(x, axes=axes), axes)
+    return _mean(np.square(x - center), axes=axes)
+
+
+def _variance_body(ctx: RuleContext, x: Traced) -> Traced:
+    axes = ctx.attrs["axes"]
+    return (x - spread(x.reduce_mean(axes=axes), x.shape, axes)).square().reduce_mean(axes=axes)
+
+
+def _variance_vjp(ctx: RuleContext, g: Traced, x: Traced) -> list[Traced]:
+    """2 g / n times the distance from the mean: what the mean itself would add sums to nothing."""
+    axes = ctx.attrs["axes"]
+    distance = x - spread(x.reduce_mean(axes=axes), x.shape, axes)
+    return [spread(_by_count(ctx, g + g, x), x.shape, axes) * distance]
+
+
+REDUCE_VARIANCE = define("reduce_variance", kind=Kind.COMPOSITE,
+                         infer=partial(_infer, "reduce_variance", FLOATS, False), reference=_variance,
+                         body=_variance_body, vjp=_variance_vjp)
+
+
 def _infer_along(op: str, x: TensorType, *, axis: int) -> TensorType:
     check_kind(op, FLOATS, x)
     check_axis(op, x, axis)

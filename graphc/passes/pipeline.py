@@ -23,6 +23,7 @@ from graphc.passes.dce import dce
 from graphc.passes.fold_constants import fold_constants
 from graphc.passes.fuse import fuse
 from graphc.passes.inline_composites import inline_composites
+from graphc.passes.long_sums import long_sums
 from graphc.passes.make_kernels import make_kernels
 from graphc.passes.plan_memory import plan_memory
 from graphc.passes.pools import pool_first, pool_in_winograd
@@ -36,7 +37,7 @@ Pass = Callable[[Graph], Graph]
 def passes_for(choices: Choices = DEFAULT) -> tuple[Pass, ...]:
     """The passes of an optimization, in order."""
     return (dce, cse, rewrite, dce, pool_first, Winograd(choices), dce, pool_in_winograd, inline_composites, legalize,
-            fold_constants, rewrite, cse, dce, store_outputs)
+            fold_constants, rewrite, long_sums, cse, dce, store_outputs)
 
 
 def optimize(graph: Graph, choices: Choices = DEFAULT, passes: tuple[Pass, ...] | None = None) -> Graph:

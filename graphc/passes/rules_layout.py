@@ -46,6 +46,21 @@ def drop_identity_transpose(op: Op, b: Rewriter) -> Value | None:
     return op.operands[0] if perm == tuple(range(len(perm))) else None
 
 
+@rule("pad")
+def drop_empty_pad(op: Op, b: Rewriter) -> Value | None:
+    """A padding of nothing does nothing.
+
+    graph before(%x: f32[B,3]) {
+      %a = pad(%x){high=(0,0), low=(0,0), value=1.0}
+      return %a
+    }
+    graph after(%x: f32[B,3]) {
+      return %x
+    }
+    """
+    return op.operands[0] if all(d == 0 for d in (*op.attr("low"), *op.attr("high"))) else None
+
+
 @rule("reshape")
 def merge_reshapes(op: Op, b: Rewriter) -> Value | None:
     """Two reshapes are one; a reshape to the same shape is none.

@@ -37,6 +37,12 @@ KEY = (np.array([0x243F6A88, 0x85A308D3]),)
 EMPTY = np.zeros((2, 0))
 
 
+def distance(values):
+    """The mean squared distance from the mean."""
+    middle = math.fsum(values) / len(values)
+    return math.fsum((v - middle) ** 2 for v in values) / len(values)
+
+
 def signed(low, high):
     """A 64-bit integer from its two words."""
     word = high << 32 | low
@@ -182,6 +188,9 @@ REDUCTIONS = [
     sample("argmax", "f32[3,3]", given=([[1, NAN, 2], [1, 3, 3], [NAN, NAN, 5]],), axis=1, expected=[1, 1, 0]),
     sample("argmin", "f32[B,4]", axis=0, expected=fold(lambda v: v.index(min(v)), 0), sizes={"B": 6}),
     sample("argmin", "f32[2,3]", given=([[1, NAN, 0], [1, 1, 3]],), axis=1, expected=[1, 0]),
+    sample("reduce_variance", "f32[3,4,5]", axes=(0, 2), expected=fold(distance, 0, 2)),
+    sample("reduce_variance", "f32[B,4]", axes=(0,), expected=fold(distance, 0), sizes={"B": 5}),
+    sample("reduce_variance", "f32[2,0]", given=(EMPTY,), axes=(1,), expected=[NAN, NAN]),
     sample("reduce_mean", "f32[3,4,5]", axes=(0, 2), expected=fold(lambda v: math.fsum(v) / len(v), 0, 2)),
     sample("reduce_mean", "f32[B,4]", axes=(0,), expected=fold(lambda v: math.fsum(v) / len(v), 0), sizes={"B": 5}),
     sample("reduce_mean", "f32[2,0]", given=(EMPTY,), axes=(1,), expected=[NAN, NAN]),

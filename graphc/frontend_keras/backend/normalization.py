@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphc.frontend_keras.backend.reductions import mean, normal_axes, with_axes
+from graphc.frontend_keras.backend.reductions import mean, normal_axes, var, with_axes
 from graphc.frontend_keras.backend.tensor import Tensor, apply_op, reshape_to
 
 
@@ -18,11 +18,11 @@ def normalize_batch_in_training(x: Tensor, gamma: Tensor | None, beta: Tensor | 
     The variance is the mean squared distance from the mean, whatever the rank of `x`.
     """
     axes = normal_axes(reduction_axes, x)
-    center = mean(x, axes)
-    spread = mean(apply_op("square", x - with_axes(center, x, axes)), axes)
-    beta, gamma = (None if t is None else with_axes(t, x, axes) for t in (beta, gamma))
-    normed = batch_normalization(x, with_axes(center, x, axes), with_axes(spread, x, axes), beta, gamma, -1, epsilon)
-    return normed, center, spread
+    center, spread = mean(x, axes), var(x, axes)
+    scale = apply_op("rsqrt", spread + epsilon)
+    scale = scale if gamma is None else scale * reshape_to(gamma, scale.dims)
+    normed = (x - with_axes(center, x, axes)) * with_axes(scale, x, axes)
+    return normed if beta is None else normed + with_axes(reshape_to(beta, scale.dims), x, axes), center, spread
 
 
 def batch_normalization(x: Tensor, mean: Tensor, var: Tensor, beta: Tensor | None, gamma: Tensor | None,

@@ -70,8 +70,7 @@ def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 def var(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The mean squared distance from the mean."""
-    x = _float(as_tensor(x))
-    return mean(apply_op("square", x - mean(x, axis, keepdims=True)), axis, keepdims)
+    return _reduce("reduce_variance", _float(as_tensor(x)), axis, keepdims)
 
 
 def std(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
