@@ -34,7 +34,17 @@ from dataclasses import dataclass, replace
 
 from graphc.codegen_cpu.machine import Machine
 from graphc.codegen_cpu.operands import Operand
-from graphc.codegen_cpu.packing import FEW, MOST_TOGETHER, TOGETHER, WHOLE, Packed, Panels, emit_pack, may_pack, must_pack
+from graphc.codegen_cpu.packing import (
+    FEW,
+    MOST_TOGETHER,
+    TOGETHER,
+    WHOLE,
+    Packed,
+    Panels,
+    emit_pack,
+    may_pack,
+    must_pack,
+)
 from graphc.codegen_cpu.positions import linear, plus, times
 from graphc.codegen_cpu.source import KernelSource
 from graphc.ir.dims import Dim, size_of
@@ -154,7 +164,8 @@ def _few_rows(spec: Contraction, machine: Machine) -> Tiling | None:
 
 class _Emitter:
     def __init__(self, spec: Contraction, tiles: Tiling, source: KernelSource,
-                 epilogue: Callable[[str, str, str], None] | None, out: tuple[str, str], split: bool, few: bool = False):
+                 epilogue: Callable[[str, str, str], None] | None, out: tuple[str, str], split: bool,
+                 few: bool = False):
         self.spec, self.tiles, self.source, self.epilogue, self.out = spec, tiles, source, epilogue, out
         self.split = split
         self.blocks = blocks_of(spec.a.columns)
