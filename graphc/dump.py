@@ -5,7 +5,7 @@ What does not live here: reading models and command lines (cli/), the stages the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 
 from graphc.codegen_cpu.emit import emit_kernel
@@ -59,7 +59,7 @@ def _planned(graph: Graph, choices: Choices) -> MemoryPlan:
 
 def _fused(graph: Graph, choices: Choices) -> str:
     memory = _planned(graph, choices)
-    parts = [_kernel_text(kernel, memory, places=False) for kernel in memory.kernels.kernels]
+    parts = [_kernel_text(kernel, None) for kernel in memory.kernels.kernels]
     reasons = dict.fromkeys(f"# {decision}" for decision in memory.kernels.decisions)
     return "\n\n".join([*parts, "\n".join(reasons)])
 
@@ -68,14 +68,15 @@ def _kernels(graph: Graph, choices: Choices) -> str:
     memory = _planned(graph, choices)
     sizes = {name: NOMINAL_SIZE for v in graph.inputs for name in v.type.symbols}
     bound = "".join(f", {name} = {size}" for name, size in sizes.items())
-    total = f"# arena: {memory.peak_bytes(sizes)} bytes in {len(memory.slots)} slots{bound}"
+    offsets, size = memory.layout(sizes)
+    total = f"# arena: {size} bytes{bound}"
     chosen = [f"# {op.name.replace('_', ' ')} {escape(op.origin)}: {v.algorithm}, {v.reason}"
               for op, v in verdicts(graph, choices)]
-    kernels = [_kernel_text(kernel, memory, places=True) for kernel in memory.kernels.kernels]
+    kernels = [_kernel_text(kernel, offsets) for kernel in memory.kernels.kernels]
     return "\n\n".join(["\n".join([total, *chosen]), *kernels])
 
 
-def _kernel_text(kernel: Kernel, memory: MemoryPlan, *, places: bool) -> str:
+def _kernel_text(kernel: Kernel, offsets: Mapping[Value, int] | None) -> str:
     nest = " x ".join(f"{part}({','.join(map(str, dims))})" for part, dims in
                       (("outer", kernel.nest.outer), ("reduce", kernel.nest.reduce), ("inner", kernel.nest.inner))
                       if dims or part == "outer")
@@ -83,9 +84,9 @@ def _kernel_text(kernel: Kernel, memory: MemoryPlan, *, places: bool) -> str:
     if kernel.aliases:
         lines.append("# in place: " + ", ".join(f"%{kernel.outputs[o].hint} over %{kernel.inputs[i].hint}"
                                                  for o, i in kernel.aliases))
-    if places:
-        lines.append("# " + (", ".join(f"%{v.hint} in slot {memory.place[v]}" for v in kernel.outputs
-                                       if v in memory.place) or "no result in the arena"))
+    if offsets is not None:
+        lines.append("# " + (", ".join(f"%{v.hint} at byte {offsets[v]}" for v in kernel.outputs if v in offsets)
+                             or "no result in the arena"))
         lines.append(f"# native code {symbol_of(emit_kernel(kernel).source)}")
     return "\n".join([*lines, print_graph(kernel.graph.replace(name=kernel.name))])
 

@@ -27,7 +27,7 @@ from graphc.ir.dims import Dim, Shape, size_of
 from graphc.ir.ops_window import WINDOWS, Ints, side_by_side
 from graphc.ir.spec import Kind, define
 from graphc.ir.traced import RuleContext, Traced
-from graphc.ir.types import I32, TensorType
+from graphc.ir.types import I8, I32, TensorType
 
 APART = 1 << 18  # bytes of weights whose gradients are kept for each item of a batch
 
@@ -251,7 +251,8 @@ def _max_pool_vjp(ctx: RuleContext, g: Traced, x: Traced) -> list[Traced]:
         return folded.broadcast(axes=outer, shape=seen.shape)
 
     flat = (*seen.shape[:1 + n], size_of(shape), x.shape[-1])
-    number = ctx.emit("iota", axis=1 + n, shape=flat, dtype=I32).reshape(shape=seen.shape)
+    kind = I8 if prod(shape) < 128 else I32  # a byte for each window is kept for the gradient
+    number = ctx.emit("iota", axis=1 + n, shape=flat, dtype=kind).reshape(shape=seen.shape)
     behind = Traced(ctx.b, ctx.b.full_like(prod(shape), number.value))
     first = seen.equal(everywhere(ctx.y)).select(number, behind).reduce_min(axes=tuple(range(1 + n, 1 + 2 * n)))
     if shape == ctx.attrs["strides"]:  # each element is in one window: everything is said at its own place

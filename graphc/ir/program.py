@@ -1,7 +1,7 @@
-"""Programs as data: what a kernel's argument block holds, and where every value lies.
+"""Programs as data: what a kernel's argument block holds, and when every value is in use.
 
-Sizes stay symbolic; a slot is as large as the largest value that ever lies in it, known once the
-program is called. What does not live here: planning (passes/plan_memory.py), addresses (the runtime).
+Sizes stay symbolic; where a value lies is known once the program is called.
+What does not live here: planning (passes/plan_memory.py), addresses (the runtime).
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import Any
 from graphc.ir.dims import Dim, bind
 from graphc.ir.graph import Value
 from graphc.ir.kernel import Kernel, KernelGraph
-
-ALIGNMENT = 64  # bytes: one cache line, one vector register
+from graphc.ir.layout import Block, lay_out
 
 
 @dataclass(frozen=True)
@@ -45,14 +44,13 @@ class Emitted:
 
 @dataclass(frozen=True, eq=False)
 class MemoryPlan:
-    """slots: the sizes in bytes of the values that share each slot. place: value -> slot.
+    """lives: from which kernel to which each value is in use that lies in the arena, kernels numbered in order.
 
     prologue: the plan of what is computed from states alone, before the first call.
     """
 
     kernels: KernelGraph
-    slots: tuple[tuple[Dim, ...], ...]
-    place: Mapping[Value, int]
+    lives: Mapping[Value, tuple[int, int]]
     prologue: MemoryPlan | None = None
 
     @property
@@ -61,21 +59,19 @@ class MemoryPlan:
         once = self.prologue.kernels.kernels if self.prologue is not None else ()
         return (*once, *self.kernels.kernels)
 
-    def slot_sizes(self, sizes: Mapping[str, int]) -> list[int]:
-        """Bytes of every slot, aligned, for the given symbol sizes."""
-        return [_aligned(max(_bound(d, sizes) for d in members)) for members in self.slots]
+    def layout(self, sizes: Mapping[str, int]) -> tuple[dict[Value, int], int]:
+        """The offset of every value in the arena, and its bytes, for the given symbol sizes."""
+        blocks = [Block(_bound(value.type.nbytes, sizes), *life) for value, life in self.lives.items()]
+        offsets, total = lay_out(blocks)
+        return dict(zip(self.lives, offsets, strict=True)), total
 
     def peak_bytes(self, sizes: Mapping[str, int]) -> int:
         """Bytes of the whole arena and of what the prologue made: everything but inputs and states."""
         once = self.prologue.peak_bytes(sizes) if self.prologue is not None else 0
-        return once + sum(self.slot_sizes(sizes))
+        return once + self.layout(sizes)[1]
 
 
 def _bound(dim: Dim, sizes: Mapping[str, int]) -> int:
     size = bind(dim, sizes)
     assert isinstance(size, int), f"{dim} is not bound"
     return size
-
-
-def _aligned(size: int) -> int:
-    return max(ALIGNMENT, -(-size // ALIGNMENT) * ALIGNMENT)

@@ -5,8 +5,10 @@ What does not live here: the choice of groups (fuse.py), sizes and addresses (pl
 
 from __future__ import annotations
 
-import heapq
+from collections import Counter
+from functools import cache
 
+from graphc.ir.dims import bind, symbols
 from graphc.ir.graph import Graph, Value
 from graphc.ir.kernel import Kernel, KernelGraph, KernelKind
 from graphc.ir.spec import Kind
@@ -15,6 +17,7 @@ from graphc.passes.reads import is_mover
 
 _KINDS = {Kind.CONTRACT: KernelKind.CONTRACT, Kind.REDUCE: KernelKind.REDUCE,
           Kind.SCATTER: KernelKind.SCATTER, Kind.LOOP: KernelKind.SCAN}
+NOMINAL = 32  # what a symbol counts as where sizes are compared
 _IN_PLACE = (KernelKind.CONTRACT, KernelKind.LOOP)
 
 
@@ -26,7 +29,7 @@ def make_kernels(graph: Graph, groups: Groups) -> KernelGraph:
     in_place = _donate(graph, groups, pieces, above)
     kernels = []
     by_index = {group.index: group for group in groups.groups}
-    for position, index in enumerate(_order(above)):
+    for position, index in enumerate(_order(above, pieces, set(graph.outputs))):
         group = by_index[index]
         piece, kind = pieces[index], _kind(group)
         aliases = tuple((piece.outputs.index(new), piece.inputs.index(old))
@@ -113,23 +116,44 @@ def _run_before(above: dict[int, int], first: int, second: int) -> None:
             above[index] |= added
 
 
-def _order(above: dict[int, int]) -> list[int]:
-    """A topological order; among what may run, the oldest group first."""
+def _order(above: dict[int, int], pieces: dict[int, Graph], kept: set[Value]) -> list[int]:
+    """A topological order; among what may run, what gives back most memory, else the oldest group.
+
+    Memory is counted for symbols of size NOMINAL; `kept` is what nobody gives back.
+    """
     waiting = {index: {i for i in above if bits >> i & 1} for index, bits in above.items()}
-    ready = [index for index, needs in waiting.items() if not needs]
-    heapq.heapify(ready)
+    made = {v for piece in pieces.values() for v in piece.outputs}
+    readers = Counter(v for piece in pieces.values() for v in piece.inputs if v in made and v not in kept)
+    ready = {index for index, needs in waiting.items() if not needs}
+    below: dict[int, list[int]] = {}
+    for index, needs in waiting.items():
+        for i in needs:
+            below.setdefault(i, []).append(index)
+
+    def given_back(index: int) -> int:
+        piece = pieces[index]
+        freed = sum(_nominal(v) for v in piece.inputs if readers.get(v) == 1)
+        return freed - sum(_nominal(v) for v in piece.outputs)
+
     order: list[int] = []
     while ready:
-        done = heapq.heappop(ready)
+        done = min(ready, key=lambda index: (-max(given_back(index), 0), index))
+        ready.remove(done)
         order.append(done)
-        del waiting[done]
-        for index, needs in waiting.items():
-            if done in needs:
-                needs.discard(done)
-                if not needs:
-                    heapq.heappush(ready, index)
-    assert not waiting, "groups are acyclic"
+        readers.subtract(v for v in pieces[done].inputs if v in readers)
+        for index in below.get(done, ()):
+            waiting[index].discard(done)
+            if not waiting[index]:
+                ready.add(index)
+    assert len(order) == len(above), "groups are acyclic"
     return order
+
+
+@cache
+def _nominal(value: Value) -> int:
+    """The bytes of a value where every symbol is NOMINAL."""
+    size = value.type.nbytes
+    return size if isinstance(size, int) else int(bind(size, dict.fromkeys(symbols(size), NOMINAL)))  # type: ignore[arg-type]
 
 
 def _kind(group: Group) -> KernelKind:

@@ -12,7 +12,8 @@ import numpy as np
 
 from graphc.ir.dims import bind
 from graphc.ir.graph import Value
-from graphc.ir.program import ALIGNMENT, Emitted, Word
+from graphc.ir.layout import ALIGNMENT
+from graphc.ir.program import Emitted, Word
 from graphc.runtime import driver, threads
 from graphc.runtime.buffers import empty_aligned
 from graphc.runtime.program import Program
@@ -84,14 +85,8 @@ class Binding:
         return int(bind(value.type.nbytes, self._sizes))  # type: ignore[arg-type]
 
     def _lay_out(self) -> dict[Value, int]:
-        """Offsets of everything that lies in the arena: slots, staged inputs, scratch."""
-        offsets: dict[Value, int] = {}
-        total, starts = 0, []
-        for size in self._program.plan.slot_sizes(self._sizes):
-            starts.append(total)
-            total += size
-        for value, slot in self._program.plan.place.items():
-            offsets[value] = starts[slot]
+        """Offsets of everything that lies in the arena: values, staged inputs, scratch."""
+        offsets, total = self._program.plan.layout(self._sizes)
         for value in self._program.inputs:
             if self._nbytes(value) <= STAGED_BYTES and value not in offsets:
                 offsets[value] = total

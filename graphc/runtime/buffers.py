@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.ir.program import ALIGNMENT
+from graphc.ir.layout import ALIGNMENT
 
 
 def empty_aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:

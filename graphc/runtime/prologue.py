@@ -26,7 +26,7 @@ class Prologue:
 
     @property
     def addresses(self) -> dict[Value, int]:
-        return self._binding.addresses_of(self._program.plan.place)
+        return self._binding.addresses_of(self._program.plan.lives)
 
     def refresh(self) -> None:
         """Run if a state may have changed since the last time."""

@@ -190,6 +190,20 @@ def test_several_steps_as_one_call():
     assert K.get_value(v) == 3
 
 
+def test_several_updates_of_one_variable_follow_each_other():
+    """In the order given; one that is listed twice runs once, and a plain assignment forgets those before it."""
+    x, v, w, u = K.placeholder((None, 2)), K.variable(1.0), K.variable([1.0, 2.0]), K.variable(3.0)
+    first = K.update_add(v, K.sum(x))
+    mean = K.mean(x, axis=0)
+    updates = [first, K.moving_average_update(w, mean, 0.75), first, K.update_sub(v, 2), K.update_add(u, 1),
+               K.moving_average_update(w, 2 * mean, 0.5), K.update(u, u * 10), K.update_add(u, 5)]
+    K.function([x], [], updates=updates)([X])
+    assert K.get_value(v) == 1 + X.sum() - 2
+    once = 0.75 * np.array([1, 2]) + 0.25 * X.mean(0)
+    np.testing.assert_allclose(K.get_value(w), 0.5 * once + X.mean(0), rtol=1e-6)
+    assert K.get_value(u) == 35
+
+
 def test_threads_may_call_a_function_for_the_first_time_together():
     x = K.placeholder((None, 2))
     f = K.function([x], [x * 2])

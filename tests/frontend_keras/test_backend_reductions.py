@@ -36,6 +36,13 @@ def test_shapes_of_reductions_keep_the_unknown_batch():
     assert K.int_shape(K.max(x)) == ()
 
 
+def test_reductions_over_no_axis():
+    np.testing.assert_allclose(value(lambda t: K.sum(t, axis=[])), X, rtol=1e-6)
+    np.testing.assert_allclose(value(lambda t: K.mean(t, axis=[])), X, rtol=1e-6)
+    np.testing.assert_array_equal(value(lambda t: K.var(t, axis=[])), np.zeros_like(X))
+    np.testing.assert_array_equal(value(lambda t: K.std(t, axis=())), np.zeros_like(X))
+
+
 def test_logic():
     x = np.array([[0.0, 1.0], [0.0, 0.0], [2.0, 3.0]])
     assert value(lambda t: K.any(t, axis=1), x).tolist() == [True, False, True]

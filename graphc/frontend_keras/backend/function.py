@@ -36,7 +36,7 @@ class Function:
             if not isinstance(given, (list, tuple)):
                 raise TypeError(f"`{what} a TensorFlow backend function should be a list or tuple.")
         self.inputs, self.outputs = [_checked(x) for x in inputs], [as_tensor(x) for x in outputs]
-        self.assignments = dict(pair for u in updates or [] for pair in _assignments(u))
+        self.assignments = _in_turn(updates or [])
         for fed in self.assignments.keys() & set(self.inputs):
             raise ArgumentError("a variable cannot be fed and updated by the same function", where=fed.name)
         self.name, self.givens = name or "function", dict(givens or {})
@@ -108,6 +108,16 @@ def _checked(x: Any) -> Tensor:
         raise ArgumentError("an input of K.function must be a tensor", got=repr(x),
                             fix="A learning phase fixed by K.set_learning_phase is a number and cannot be fed.")
     return x
+
+
+def _in_turn(updates: Sequence[Any]) -> dict[State, Tensor]:
+    """The last value of each variable; updates that build on the old value go on from the update before."""
+    last: dict[State, Tensor] = {}
+    for one in {id(u): u for u in updates}.values():
+        for state, new in _assignments(one):
+            again = one.again if state in last and isinstance(one, Update) else None
+            last[state] = new if again is None else again(last[state])
+    return last
 
 
 def _assignments(given: Any) -> tuple[tuple[State, Tensor], ...]:

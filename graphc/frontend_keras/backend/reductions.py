@@ -70,7 +70,8 @@ def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 def var(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The mean squared distance from the mean."""
-    return _reduce("reduce_variance", _float(as_tensor(x)), axis, keepdims)
+    x = _float(as_tensor(x))
+    return _reduce("reduce_variance", x, axis, keepdims) if normal_axes(axis, x) else full(0, x.dims, x.type.dtype)
 
 
 def std(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:

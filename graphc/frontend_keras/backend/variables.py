@@ -8,7 +8,7 @@ What does not live here: random initial values (random.py), compiled functions (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,11 +68,14 @@ class Update(Alias):
     """The new value of a variable, which functions that have it among their updates store.
 
     assignments  pairs of a variable and its new value
+    again        the new value where an update before it in a function has made the old one; None for an update that
+                 does not build on the old value
     """
 
     def __init__(self, variable: State, new_value: Tensor):
         super().__init__(new_value)
         self.assignments = ((variable, new_value),)
+        self.again: Callable[[Tensor], Tensor] | None = None
 
 
 def _initial_shape(initializer: np.ndarray | Tensor) -> tuple[int, ...]:
@@ -191,16 +194,27 @@ def update(x: State, new_x: Any) -> Update:
 
 
 def update_add(x: Variable, increment: Any) -> Update:
-    return update(x, x + increment)
+    """x becomes x + increment. Several of these in one function add up."""
+    return _repeatable(x, lambda old: old + increment)
 
 
 def update_sub(x: Variable, decrement: Any) -> Update:
-    return update(x, x - decrement)
+    """x becomes x - decrement. Several of these in one function add up."""
+    return _repeatable(x, lambda old: old - decrement)
 
 
 def moving_average_update(x: Variable, value: Tensor, momentum: float) -> Update:
-    """x becomes x - (x - value) * (1 - momentum); not zero-debiased, like Keras 2.3 and the Theano backend."""
-    return update(x, x - (x - value) * (1.0 - momentum))
+    """x becomes x - (x - value) * (1 - momentum); not zero-debiased, like Keras 2.3 and the Theano backend.
+
+    Several of these in one function follow each other, as where one layer is called on several inputs.
+    """
+    return _repeatable(x, lambda old: old - (old - value) * (1.0 - momentum))
+
+
+def _repeatable(x: Variable, step: Callable[[Tensor], Tensor]) -> Update:
+    made = update(x, step(x))
+    made.again = step
+    return made
 
 
 def get_value(x: Variable) -> Any:

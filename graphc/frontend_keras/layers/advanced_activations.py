@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphc.errors import ShapeError
 from graphc.frontend_keras import activations, constraints, initializers, regularizers
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.base_layer import Layer
@@ -35,6 +36,8 @@ class PReLU(Layer):
     """x where x >= 0, else alpha * x, with a learned alpha for each element of a sample.
 
     shared_axes  axes (from 1) along which alpha is the same
+
+    Raises ShapeError for an axis that the input does not have.
     """
 
     supports_masking = True
@@ -50,6 +53,10 @@ class PReLU(Layer):
             list(shared_axes) if isinstance(shared_axes, tuple) else [shared_axes])
 
     def build(self, input_shape: Any) -> None:
+        for axis in self.shared_axes or ():
+            if axis not in range(1, len(input_shape)):
+                raise ShapeError("`shared_axes` names an axis that a sample does not have", where=self.name,
+                                 expected=f"axes from 1 to {len(input_shape) - 1}", got=self.shared_axes)
         shape = [1 if axis in (self.shared_axes or ()) else size for axis, size in enumerate(input_shape)][1:]
         self.alpha = self.add_weight("alpha", shape, initializer=self.alpha_initializer,
                                      regularizer=self.alpha_regularizer, constraint=self.alpha_constraint)

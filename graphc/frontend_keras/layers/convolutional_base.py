@@ -72,6 +72,15 @@ def _check_apart(title: str, sizes: tuple[int, ...], kwargs: Mapping[str, Any]) 
                             fix=f"Write kernel_size={sizes}, and strides=... if one of them is meant as such.")
 
 
+def input_of_steps(title: str, kwargs: dict[str, Any]) -> None:
+    """Replace input_dim and input_length of a temporal layer by the input_shape they make, with a warning."""
+    if kwargs.get("input_dim") is not None:
+        shape = (kwargs.pop("input_length", None), kwargs.pop("input_dim"))
+        warnings.warn(f"Update your `{title}` call to the Keras 2 API: `input_shape={shape}` instead of `input_dim` "
+                      "and `input_length`", stacklevel=4)
+        kwargs["input_shape"] = shape
+
+
 def numbers(value: Any, count: int, name: str, where: str) -> tuple[int, ...]:
     """`value`, one positive integer or `count` of them, as a tuple. Raises ArgumentError for anything else."""
     if not isinstance(value, Sequence) or isinstance(value, str):

@@ -5,12 +5,11 @@ What does not live here: what all convolutions share (convolutional_base.py).
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from graphc.errors import ArgumentError
 from graphc.frontend_keras.engine.legacy import renamed_keywords
-from graphc.frontend_keras.layers.convolutional_base import CONVERT_1, KERAS_1, Convolution, sizes_apart
+from graphc.frontend_keras.layers.convolutional_base import CONVERT_1, KERAS_1, Convolution, input_of_steps, sizes_apart
 
 
 class Conv1D(Convolution):
@@ -29,11 +28,7 @@ class Conv1D(Convolution):
                  use_bias: bool = True, kernel_initializer: Any = "glorot_uniform", bias_initializer: Any = "zeros",
                  kernel_regularizer: Any = None, bias_regularizer: Any = None, activity_regularizer: Any = None,
                  kernel_constraint: Any = None, bias_constraint: Any = None, **kwargs: Any):
-        if kwargs.get("input_dim") is not None:
-            shape = (kwargs.pop("input_length", None), kwargs.pop("input_dim"))
-            warnings.warn(f"Update your `{type(self).__name__}` call to the Keras 2 API: `input_shape={shape}` instead "
-                          "of `input_dim` and `input_length`", stacklevel=3)
-            kwargs["input_shape"] = shape
+        input_of_steps(type(self).__name__, kwargs)
         super().__init__(filters, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
                          kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
                          activity_regularizer, kernel_constraint, bias_constraint, **kwargs)

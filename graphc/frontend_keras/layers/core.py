@@ -18,6 +18,7 @@ from graphc.frontend_keras.engine.base_layer import Layer
 from graphc.frontend_keras.engine.input_spec import InputSpec
 from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.engine.shapes import positive
+from graphc.frontend_keras.layers.convolutional_base import CONVERT_1
 from graphc.frontend_keras.layers.function_layer import Lambda
 from graphc.frontend_keras.utils.checks import finite
 
@@ -85,7 +86,7 @@ class _SpatialDropout(Dropout):
 
     ndim = 0
 
-    @renamed_keywords({"p": "rate"})
+    @renamed_keywords({"p": "rate", "dim_ordering": "data_format"}, convert=CONVERT_1)
     def __init__(self, rate: float, data_format: str | None = None, **kwargs: Any):
         super().__init__(rate, **kwargs)
         self.data_format = K.normalize_data_format(data_format)

@@ -11,7 +11,8 @@ from typing import Any
 from graphc.errors import ArgumentError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.legacy import renamed_keywords
-from graphc.frontend_keras.layers.convolutional_base import CONVERT_1, KERAS_1, Convolution, sizes_apart
+from graphc.frontend_keras.layers.convolutional_base import CONVERT_1, KERAS_1, Convolution, input_of_steps, sizes_apart
+from graphc.frontend_keras.utils.checks import KeywordError
 
 
 class _Local(Convolution):
@@ -19,6 +20,8 @@ class _Local(Convolution):
 
     def __init__(self, filters: int, kernel_size: Any, strides: Any, padding: str, data_format: str | None,
                  *args: Any, **kwargs: Any):
+        if "dilation_rate" in kwargs:
+            raise KeywordError("Keyword argument not understood: dilation_rate", where=type(self).__name__)
         super().__init__(filters, kernel_size, strides, padding, data_format, 1, *args, **kwargs)
         if self.padding != "valid":
             raise ArgumentError(f"Invalid border mode for {type(self).__name__} (only \"valid\" is supported): "
@@ -66,6 +69,7 @@ class LocallyConnected1D(_Local):
                  kernel_initializer: Any = "glorot_uniform", bias_initializer: Any = "zeros",
                  kernel_regularizer: Any = None, bias_regularizer: Any = None, activity_regularizer: Any = None,
                  kernel_constraint: Any = None, bias_constraint: Any = None, **kwargs: Any):
+        input_of_steps(type(self).__name__, kwargs)
         super().__init__(filters, kernel_size, strides, padding, data_format, activation, use_bias,
                          kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
                          activity_regularizer, kernel_constraint, bias_constraint, **kwargs)

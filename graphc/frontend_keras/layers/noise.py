@@ -62,6 +62,8 @@ class AlphaDropout(Layer):
 
     noise_shape  shape of the mask, broadcast against the input
     seed         of the mask
+
+    The configuration holds both where they are given; that of Keras 2.2.4 never does.
     """
 
     supports_masking = True
@@ -86,4 +88,6 @@ class AlphaDropout(Layer):
         return K.in_train_phase(lambda: self._dropped(inputs), inputs, training=training)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rate": self.rate}
+        given = {"noise_shape": self.noise_shape, "seed": self.seed}
+        return {**super().get_config(), "rate": self.rate,
+                **{name: value for name, value in given.items() if value is not None}}

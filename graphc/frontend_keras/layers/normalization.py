@@ -5,45 +5,87 @@ What does not live here: the formulas (backend/normalization.py).
 
 from __future__ import annotations
 
+import functools
+import warnings
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
-from graphc.errors import ShapeError
+import numpy as np
+
+from graphc.errors import ArgumentError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import constraints, initializers, regularizers
+from graphc.frontend_keras.backend.normalization import sample_variance
 from graphc.frontend_keras.engine.base_layer import Layer
 from graphc.frontend_keras.engine.input_spec import InputSpec
 from graphc.frontend_keras.engine.legacy import renamed_keywords
+from graphc.frontend_keras.utils.checks import KeywordError
 
 _WEIGHTS_1 = MappingProxyType({"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"})
+
+
+def _without_mode(method: Callable[..., None]) -> Callable[..., None]:
+    """A decorator for the `__init__`: keywords only, since they had another order in Keras 1, and no `mode` but 0."""
+
+    @functools.wraps(method)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> None:
+        title = type(self).__name__
+        if args:
+            raise KeywordError(f"The `{title}` layer does not accept positional arguments", where=title, got=args,
+                               fix=f"Name them: {title}(axis=..., momentum=..., epsilon=...).")
+        if "mode" in kwargs:
+            mode = kwargs.pop("mode")
+            if mode != 0:
+                raise KeywordError("The `mode` argument no longer exists. `mode=1` and `mode=2` are no longer "
+                                   "supported", where=title, got=f"mode={mode!r}")
+            warnings.warn(f"Update your `{title}` call to the Keras 2 API: leave out `mode`", stacklevel=2)
+        method(self, **kwargs)
+
+    return wrapper
+
+
+def _one_axis(axis: Any, where: str) -> int:
+    alone = axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
+    if not isinstance(alone, (int, np.integer)) or isinstance(alone, bool):
+        raise ArgumentError("`axis` is not one axis", where=where, expected="an integer", got=repr(axis))
+    return int(alone)
 
 
 class BatchNormalization(Layer):
     """Shifts and scales each feature so that it has mean 0 and variance 1 over a batch; gamma and beta undo it at will.
 
-    axis      the axis of the features; all others are averaged over
+    All arguments are given by keyword.
+
+    axis      the axis of the features; all others are averaged over; may be a list of one axis, as tf_keras writes
     momentum  in training the moving averages become momentum * average + (1 - momentum) * that of the batch
     epsilon   added to the variance
     center, scale  whether there are beta and gamma
 
     In training a batch is normalised by its own mean and variance, else by the moving ones. The moving variance takes
-    the batch's times n / (n - (1 + epsilon)), n elements per feature, as Keras 2 has it; the averages start at 0 and 1
-    and are not corrected for that. `training` of a call: a phase of its own, 0 or False for the moving averages always.
+    the batch's times n / (n - (1 + epsilon)), n elements per feature. `training` of a call: a phase of its own, 0 or
+    False for the moving averages always. A layer that is not trainable keeps its averages, and still normalises by the
+    batch in training.
 
-    Weights: gamma, beta, moving_mean, moving_variance, all (features,). Raises ShapeError for an unknown number of
-    features.
+    Keras 2.2.4 on TensorFlow differs in two ways, from Keras 2.3 and its own Theano backend as well: it ignores the
+    initial averages (it divides by 1 - momentum^steps), and for 4-D inputs with channels last its kernel multiplies the
+    batch's variance by n / (n - 1) before. Here the averages start where the initializers say, for all shapes alike.
+
+    Weights: gamma, beta, moving_mean, moving_variance, all (features,). Raises KeywordError (a TypeError) for arguments
+    by position and for a mode of Keras 1 other than 0, ShapeError for an unknown number of features.
     """
 
     supports_masking = True
 
+    @_without_mode
     @renamed_keywords(_WEIGHTS_1)
-    def __init__(self, axis: int = -1, momentum: float = 0.99, epsilon: float = 1e-3, center: bool = True,
+    def __init__(self, axis: Any = -1, momentum: float = 0.99, epsilon: float = 1e-3, center: bool = True,
                  scale: bool = True, beta_initializer: Any = "zeros", gamma_initializer: Any = "ones",
                  moving_mean_initializer: Any = "zeros", moving_variance_initializer: Any = "ones",
                  beta_regularizer: Any = None, gamma_regularizer: Any = None, beta_constraint: Any = None,
                  gamma_constraint: Any = None, **kwargs: Any):
         super().__init__(**kwargs)
-        self.axis, self.momentum, self.epsilon = axis, momentum, epsilon
+        self.axis, self.momentum, self.epsilon = _one_axis(axis, self.name), momentum, epsilon
         self.center, self.scale = center, scale
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
@@ -83,8 +125,7 @@ class BatchNormalization(Layer):
             return by_moving_averages()
         others = [i for i in range(K.ndim(inputs)) if i != axis]
         normed, mean, variance = K.normalize_batch_in_training(inputs, self.gamma, self.beta, others, self.epsilon)
-        count = K.cast(K.prod(K.stack([K.shape(inputs)[i] for i in others])), K.dtype(inputs))
-        variance = variance * (count / (count - (1 + self.epsilon)))
+        variance = sample_variance(variance, inputs, others, self.epsilon)
         self.add_update([K.moving_average_update(self.moving_mean, mean, self.momentum),
                          K.moving_average_update(self.moving_variance, variance, self.momentum)], inputs)
         return K.in_train_phase(normed, by_moving_averages, training=training)

@@ -165,6 +165,88 @@ def test_dropout_in_blocks():
     assert (last == last[:, :1, :1]).all()
 
 
+def test_the_mask_of_alpha_dropout_has_the_noise_shape():
+    rows = in_training(AlphaDropout(0.5, noise_shape=(None, 1, 6)), np.ones((4, 5, 6)))
+    assert (rows == rows[:, :1]).all()
+    assert len(np.unique(rows)) == 2
+    volumes = in_training(SpatialDropout3D(0.5), np.ones((4, 2, 3, 4, 5)))
+    assert (volumes == volumes[:, :1, :1, :1]).all()
+    first = in_training(SpatialDropout3D(0.5, data_format="channels_first"), np.ones((4, 5, 2, 3, 4)))
+    assert (first == first[:, :, :1, :1, :1]).all()
+
+
+def test_the_two_values_of_alpha_dropout():
+    """a x + b and -a 1.7580993 + b, from the paper's formulas (SELU's constants to more digits)."""
+    dropped = -1.6732632423543772 * 1.0507009873554805
+    a = (0.7 * (1 + 0.3 * dropped ** 2)) ** -0.5
+    b = -a * dropped * 0.3
+    found = np.unique(in_training(AlphaDropout(0.3), np.ones((40, 5))))
+    np.testing.assert_allclose(found, sorted([a + b, a * dropped + b]), rtol=1e-5)
+
+
+def test_keywords_of_keras_1():
+    with pytest.warns(UserWarning, match="Keras 2 API"):
+        assert GaussianNoise(sigma=0.1).stddev == 0.1
+    for kind in (GaussianDropout, SpatialDropout1D, Dropout):
+        with pytest.warns(UserWarning, match="Keras 2 API"):
+            assert kind(p=0.1).rate == 0.1
+    for kind in (SpatialDropout2D, SpatialDropout3D):
+        for old, new in (("th", "channels_first"), ("tf", "channels_last"), ("default", "channels_last")):
+            with pytest.warns(UserWarning, match="Keras 2 API"):
+                assert kind(0.1, dim_ordering=old).data_format == new
+    with pytest.warns(UserWarning, match="alpha_initializer"):
+        assert type(PReLU(init="one").alpha_initializer).__name__ == "Ones"
+
+
+BASE = ["name", "trainable"]
+
+
+@pytest.mark.parametrize(("layer", "keys", "values"), [
+    (GaussianNoise(0.1), ["stddev"], [0.1]), (GaussianDropout(0.2), ["rate"], [0.2]),
+    (AlphaDropout(0.2), ["rate"], [0.2]),
+    (AlphaDropout(0.2, noise_shape=(None, 1), seed=3), ["rate", "noise_shape", "seed"], [0.2, (None, 1), 3]),
+    (SpatialDropout1D(0.2), ["rate", "noise_shape", "seed"], [0.2, None, None]),
+    (SpatialDropout2D(0.2), ["rate", "noise_shape", "seed", "data_format"], [0.2, None, None, "channels_last"]),
+    (LeakyReLU(), ["alpha"], [float(np.float32(0.3))]), (ELU(), ["alpha"], [1.0]),
+    (ThresholdedReLU(), ["theta"], [1.0]), (Softmax(), ["axis"], [-1]),
+    (ReLU(), ["max_value", "negative_slope", "threshold"], [None, 0.0, 0.0]),
+    (PReLU(shared_axes=1), ["alpha_initializer", "alpha_regularizer", "alpha_constraint", "shared_axes"],
+     [{"class_name": "Zeros", "config": {}}, None, None, [1]])], ids=lambda one: type(one).__name__)
+def test_configurations_have_the_keys_and_defaults_of_keras_2(layer, keys, values):
+    config = layer.get_config()
+    assert list(config) == [*BASE, *keys]
+    assert [config[key] for key in keys] == values
+
+
+def test_prelu_shares_and_learns():
+    layer = PReLU(alpha_initializer="ones", shared_axes=(1, 2), input_shape=(3, 4, 5))
+    model = Sequential([layer])
+    assert layer.get_weights()[0].shape == (1, 1, 5)
+    assert PReLU(input_shape=(3, 4, 5)).compute_output_shape((2, 3, 4, 5)) == (2, 3, 4, 5)
+    alpha = RANDOM.rand(1, 1, 5)
+    model.set_weights([alpha])
+    np.testing.assert_allclose(model.predict(IMAGES), np.where(IMAGES >= 0, IMAGES, alpha * IMAGES), rtol=1e-5)
+    model.compile("sgd", "mse")
+    model.train_on_batch(IMAGES, np.zeros_like(IMAGES))
+    negative = np.minimum(IMAGES, 0)
+    gradient = (2 * alpha * negative ** 2).sum((0, 1, 2)) / IMAGES.size
+    np.testing.assert_allclose(model.get_weights()[0].ravel(), alpha.ravel() - 0.01 * gradient, rtol=1e-5)
+    for axes in ([0], [4], [-1]):
+        with pytest.raises(ShapeError, match="`shared_axes` names an axis that a sample does not have"):
+            PReLU(shared_axes=axes)(Input((3, 4, 5)))
+
+
+@pytest.mark.parametrize(("build", "message"), [
+    (lambda: ReLU(-1.0), "`max_value` is too small"), (lambda: ReLU(negative_slope=-0.1), "`negative_slope`"),
+    (lambda: Softmax()(Input(batch_shape=(3,))), "Cannot apply softmax to a tensor that is 1D"),
+    (lambda: Softmax(axis=5)(Input((3,))), "axis 5 does not exist"),
+    (lambda: SpatialDropout1D(0.5)(Input((3,))), "expected ndim=3, found ndim=2"),
+    (lambda: SpatialDropout2D(0.5, data_format="first"), "data_format")])
+def test_activations_and_dropouts_that_cannot_be(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
 def test_rates_at_and_beyond_the_ends_change_nothing():
     for rate in (0.0, 1.0, 1.5, -1.0):
         np.testing.assert_array_equal(in_training(Dropout(rate), np.ones((2, 3))), 1)

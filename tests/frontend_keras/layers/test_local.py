@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from graphc.errors import ArgumentError, ShapeError
-from graphc.frontend_keras.layers import Input, LocallyConnected1D, LocallyConnected2D
+from graphc.frontend_keras.layers import Flatten, Input, LocallyConnected1D, LocallyConnected2D
 from graphc.frontend_keras.models import Sequential
+from graphc.frontend_keras.optimizers import SGD
 
 RNG = np.random.default_rng(5)
 
@@ -62,7 +63,35 @@ def test_shapes_of_the_weights_and_configuration():
     assert "data_format" not in LocallyConnected1D(3, 2).get_config()
 
 
+def test_keras_1():
+    with pytest.warns(UserWarning, match="input_shape=\\(5, 2\\)"):
+        layer = LocallyConnected1D(3, 2, input_dim=2, input_length=5)
+    assert layer.batch_input_shape == (None, 5, 2)
+    with pytest.warns(UserWarning, match="Keras 2 API"):
+        layer = LocallyConnected2D(3, 2, 4, subsample=(2, 1), dim_ordering="th", bias=False, init="one")
+    assert (layer.kernel_size, layer.strides, layer.data_format, layer.use_bias) == ((2, 4), (2, 1), "channels_first",
+                                                                                      False)
+    with pytest.warns(UserWarning, match="Keras 2 API"):
+        layer = LocallyConnected1D(nb_filter=3, filter_length=2, subsample_length=2, border_mode="valid")
+    assert (layer.filters, layer.kernel_size, layer.strides) == (3, (2,), (2,))
+
+
+def test_fit_with_a_smaller_last_batch():
+    model = Sequential([LocallyConnected1D(1, 2, input_shape=(4, 1)), Flatten()])
+    model.compile(SGD(0.2), "mse")
+    x = RNG.normal(size=(50, 4, 1))
+    y = np.stack([x[:, i, 0] * (i + 1) - x[:, i + 1, 0] + i for i in range(3)], 1)
+    model.fit(x, y, batch_size=8, epochs=60, verbose=0)
+    kernel, bias = model.get_weights()
+    np.testing.assert_allclose(kernel[:, :, 0], [[1, -1], [2, -1], [3, -1]], atol=1e-2)
+    np.testing.assert_allclose(bias[:, 0], [0, 1, 2], atol=1e-2)
+
+
 @pytest.mark.parametrize(("build", "error", "message"), [
+    (lambda: LocallyConnected2D(2, 3, dilation_rate=2), TypeError, "not understood: dilation_rate"),
+    (lambda: LocallyConnected2D(2, 3)(Input((4, 4))), ShapeError, "expected ndim=4, found ndim=3"),
+    (lambda: LocallyConnected1D(2, 3)(Input((4, None))), ShapeError, "channel dimension"),
+    (lambda: LocallyConnected1D(2, 3, padding="causal"), ArgumentError, 'only "valid" is supported'),
     (lambda: LocallyConnected2D(2, 3, padding="same"), ArgumentError, 'only "valid" is supported'),
     (lambda: LocallyConnected2D(2, 3)(Input((None, 5, 2))), ShapeError, "should be fully-defined"),
     (lambda: LocallyConnected1D(2, 9)(Input((5, 2))), ShapeError, "larger than the input")])
