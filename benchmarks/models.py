@@ -1,4 +1,4 @@
-"""The seven models of the comparison: shapes and data for every system, and their Keras form.
+"""The models of the comparison: shapes and data for every system, and their Keras form.
 
 Any module with Keras's `layers` and `models` builds them. What does not live here: the same models written
 for JAX and PyTorch (workers/), how anything is timed (workers/protocol.py).
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.image_models import densenet, inception, mobilenet, resnet, resnet_block
 
 class Case(NamedTuple):
     """One model: what goes in and out, and how Keras builds it.
@@ -18,7 +19,7 @@ class Case(NamedTuple):
     inputs   shape of one sample of each input
     classes  10: one-hot targets, categorical cross-entropy; 1: targets of 0 or 1, binary cross-entropy
     words    inputs are whole numbers below it; 0: floats in [0, 1)
-    layers   names of the layers that a system must have
+    build    its Keras form, of a module such as keras
     """
 
     batch: int
@@ -26,7 +27,6 @@ class Case(NamedTuple):
     inputs: tuple[tuple[int, ...], ...]
     classes: int
     words: int
-    layers: tuple[str, ...]
     build: Callable[[Any], Any]
 
     @property
@@ -106,12 +106,87 @@ def vgg(keras: Any) -> Any:
         layers.Dropout(0.5), layers.Dense(10, activation="softmax")])
 
 
+def _normed(layers: Any, x: Any, activation: str | None = "relu") -> Any:
+    x = layers.BatchNormalization()(x)
+    return layers.Activation(activation)(x) if activation else x
+
+
+def _classified(keras: Any, image: Any, x: Any) -> Any:
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.models.Model(image, keras.layers.Dense(10, activation="softmax")(x))
+
+
+def block(keras: Any) -> Any:
+    """One residual block of 1x1, 3x3 and 1x1 convolutions on 56x56x64."""
+    layers = keras.layers
+    image = layers.Input(shape=(56, 56, 64))
+    x = _normed(layers, layers.Conv2D(64, 1, use_bias=False)(image))
+    x = _normed(layers, layers.Conv2D(64, 3, padding="same", use_bias=False)(x))
+    x = _normed(layers, layers.Conv2D(256, 1, use_bias=False)(x), None)
+    way = _normed(layers, layers.Conv2D(256, 1, use_bias=False)(image), None)
+    return _classified(keras, image, layers.Activation("relu")(layers.add([x, way])))
+
+
+def resnet(keras: Any) -> Any:
+    """Three residual blocks of 3x3 convolutions, two of them with stride 2, on 64x64."""
+    layers = keras.layers
+    image = layers.Input(shape=(64, 64, 3))
+    x = _normed(layers, layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False)(image))
+    for filters, stride in ((32, 1), (64, 2), (128, 2)):
+        way = x if stride == 1 else layers.Conv2D(filters, 1, strides=stride, use_bias=False)(x)
+        x = _normed(layers, layers.Conv2D(filters, 3, strides=stride, padding="same", use_bias=False)(x))
+        x = _normed(layers, layers.Conv2D(filters, 3, padding="same", use_bias=False)(x), None)
+        x = layers.Activation("relu")(layers.add([x, way]))
+    return _classified(keras, image, x)
+
+
+def mobilenet(keras: Any) -> Any:
+    """Five pairs of depthwise and 1x1 convolutions on 64x64."""
+    layers = keras.layers
+    image = layers.Input(shape=(64, 64, 3))
+    x = _normed(layers, layers.Conv2D(16, 3, strides=2, padding="same", use_bias=False)(image))
+    for filters, stride in ((32, 1), (64, 2), (64, 1), (128, 2), (128, 1)):
+        x = _normed(layers, layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)(x))
+        x = _normed(layers, layers.Conv2D(filters, 1, use_bias=False)(x))
+    return _classified(keras, image, x)
+
+
+def densenet(keras: Any) -> Any:
+    """Two dense blocks of three 3x3 convolutions that each add 16 channels, on 32x32."""
+    layers = keras.layers
+    image = layers.Input(shape=(32, 32, 3))
+    x = layers.Conv2D(16, 3, padding="same", use_bias=False)(image)
+    for last in (False, True):
+        for _ in range(3):
+            more = layers.Conv2D(16, 3, padding="same", use_bias=False)(_normed(layers, x))
+            x = layers.concatenate([x, more])
+        if not last:
+            x = layers.AveragePooling2D(2)(layers.Conv2D(32, 1, use_bias=False)(_normed(layers, x)))
+    return _classified(keras, image, _normed(layers, x))
+
+
+def inception(keras: Any) -> Any:
+    """Three towers side by side: 1x1 and 3x3, 1x1 and 5x5, pooling and 1x1, on 32x32x64."""
+    layers = keras.layers
+    image = layers.Input(shape=(32, 32, 64))
+    options = {"padding": "same", "activation": "relu"}
+    first = layers.Conv2D(64, 3, **options)(layers.Conv2D(64, 1, **options)(image))
+    second = layers.Conv2D(64, 5, **options)(layers.Conv2D(64, 1, **options)(image))
+    third = layers.Conv2D(64, 1, **options)(layers.MaxPooling2D(3, strides=1, padding="same")(image))
+    return _classified(keras, image, layers.concatenate([first, second, third]))
+
+
 CASES = {
-    "mlp": Case(128, 1000, ((20,),), 10, 0, ("Dense", "Dropout"), mlp),
-    "func784": Case(32, 3200, ((784,),), 10, 0, ("Dense",), func784),
-    "stacked": Case(64, 1024, ((8, 16),), 10, 0, ("LSTM",), stacked),
-    "conv1d": Case(16, 160, ((100, 100),), 1, 0, ("Conv1D", "MaxPooling1D", "GlobalAveragePooling1D"), conv1d),
-    "lstm": Case(16, 160, ((100,),), 1, 20000, ("Embedding", "LSTM"), lstm),
-    "shared": Case(32, 64, ((140, 256), (140, 256)), 1, 0, ("LSTM",), shared),
-    "vgg": Case(32, 128, ((100, 100, 3),), 10, 0, ("Conv2D", "MaxPooling2D"), vgg),
+    "mlp": Case(128, 1000, ((20,),), 10, 0, mlp),
+    "func784": Case(32, 3200, ((784,),), 10, 0, func784),
+    "stacked": Case(64, 1024, ((8, 16),), 10, 0, stacked),
+    "conv1d": Case(16, 160, ((100, 100),), 1, 0, conv1d),
+    "lstm": Case(16, 160, ((100,),), 1, 20000, lstm),
+    "shared": Case(32, 64, ((140, 256), (140, 256)), 1, 0, shared),
+    "vgg": Case(32, 128, ((100, 100, 3),), 10, 0, vgg),
+    "resnet_block": Case(8, 32, ((56, 56, 64),), 10, 0, resnet_block),
+    "resnet": Case(16, 64, ((64, 64, 3),), 10, 0, resnet),
+    "mobilenet": Case(16, 64, ((64, 64, 3),), 10, 0, mobilenet),
+    "densenet": Case(16, 64, ((32, 32, 3),), 10, 0, densenet),
+    "inception": Case(16, 64, ((32, 32, 64),), 10, 0, inception),
 }
