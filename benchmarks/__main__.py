@@ -1,4 +1,7 @@
-"""`python -m benchmarks`: graphc and its peers in turns within one run; ratios, start-up, memory, share of the peak."""
+"""`python -m benchmarks`: graphc and its peers in turns within one run; ratios, start-up, memory, share of the peak.
+
+--check and --roofline look at graphc alone: how exact its values are, where the time of a program goes.
+"""
 
 import argparse
 import datetime
@@ -17,29 +20,47 @@ from benchmarks.models import CASES
 from benchmarks.processes import GRAPHC, PEERS, SYSTEMS, Worker
 
 PARTS = ("start", "turns", "peak")
+ALONE = ("check", "roofline")  # modules of these names, given models, do without peers
 REST = 0.1  # seconds between turns, in which threads of the last system go to sleep
 
 
 def main() -> None:
     arguments = _arguments()
     processes.use_cores(arguments.threads)
+    asked = [name for name in ALONE if getattr(arguments, name)]
+    if asked:
+        sys.exit(max(_alone(name, arguments) for name in asked))
     left_out, pythons = _pythons(arguments)
-    result: dict[str, Any] = {"machine": _machine(arguments), "versions": {}, "left_out": left_out,
+    result: dict[str, Any] = {"machine": _machine(arguments), "versions": {}, "left_out": left_out, "start": {},
                               "microseconds": {}}
     with tempfile.TemporaryDirectory() as caches:
         variables = processes.environment(arguments.threads, caches)
         models = _built(arguments.models, variables, left_out)
         if "start" in arguments.parts:
             trained = {name: python for name, python in pythons.items() if SYSTEMS[name].trains}
-            result["start"] = {model: _told(f"{model}: first steps", start.first_steps, model, trained,
-                                            arguments.threads, arguments.starts) for model in models}
+            for model in models:
+                result["start"][model] = _told(f"{model}: first steps", start.first_steps, model, trained,
+                                               arguments.threads, arguments.starts)
+                _keep(result, arguments.out)
         if "turns" in arguments.parts:
-            result["versions"], result["microseconds"] = _turns(models, pythons, variables, arguments, left_out)
+            _turns(result, models, pythons, variables, arguments)
         if "peak" in arguments.parts:
             result["peak"] = _told("share of the peak", _peak, variables, arguments.seconds)
     print(table.report(result))
-    if arguments.out:
-        Path(arguments.out).write_text(json.dumps(_rounded(result), indent=1) + "\n")
+    _keep(result, arguments.out)
+
+
+def _alone(module: str, arguments: argparse.Namespace) -> int:
+    """The exit status of a module that measures graphc alone."""
+    return subprocess.run([sys.executable, "-m", f"benchmarks.{module}", *arguments.models], cwd=processes.ROOT,
+                          env=processes.of_graphc(arguments.threads), check=False).returncode
+
+
+def _keep(result: dict[str, Any], path: str | None) -> None:
+    """Write what is known so far, so that a run that is cut short leaves it."""
+    if path:
+        told = _rounded({**result, "ratios": table.ratios(result)})
+        Path(path).write_text(json.dumps(told, indent=1) + "\n")
 
 
 def _arguments() -> argparse.Namespace:
@@ -55,6 +76,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2, help="threads and cores of every system (default 2)")
     parser.add_argument("--parts", default=",".join(PARTS), help="of start, turns, peak (default: all)")
     parser.add_argument("--out", help="write the figures to this JSON file")
+    parser.add_argument("--check", action="store_true",
+                        help="only `graphc check` on the models, inference and training step")
+    parser.add_argument("--roofline", action="store_true",
+                        help="only each kernel of the models' programs beside the machine's peak and bandwidth")
     arguments = parser.parse_args()
     arguments.models, arguments.parts = arguments.models or list(CASES), arguments.parts.split(",")
     arguments.peers = None if arguments.peers is None else [p for p in arguments.peers.split(",") if p != "none"]
@@ -96,20 +121,23 @@ def _pythons(arguments: argparse.Namespace) -> tuple[dict[str, str], dict[str, s
 
 def _built(models: list[str], variables: dict[str, str], left_out: dict[str, str]) -> list[str]:
     """The models that graphc trains; its kernels for them are in the cache afterwards."""
-    said = {model: processes.first_step(GRAPHC, sys.executable, model, variables) for model in models}
-    left_out.update({model: answer["error"].removeprefix("NotImplementedError: ")
-                     for model, answer in said.items() if "error" in answer})
+    said = {model: _told(f"{model}: compiling", processes.first_step, GRAPHC, sys.executable, model, variables)
+            for model in models}
+    left_out.update({model: answer["error"] for model, answer in said.items() if "error" in answer})
     return [model for model in models if model not in left_out]
 
 
-def _turns(models: list[str], pythons: dict[str, str], variables: dict[str, str], arguments: argparse.Namespace,
-           left_out: dict[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
+def _turns(result: dict[str, Any], models: list[str], pythons: dict[str, str], variables: dict[str, str],
+           arguments: argparse.Namespace) -> None:
+    """Adds versions and microseconds to the result."""
     workers = [_told(f"starting {name}", Worker, name, python, variables) for name, python in pythons.items()]
     try:
-        left_out.update({w.name: w.error for w in workers if w.error})
+        result["left_out"].update({w.name: w.error for w in workers if w.error})
         ready = [w for w in workers if not w.error]
-        figures = {model: _rounds(ready, model, arguments) for model in models}
-        return {w.name: w.version for w in ready}, figures
+        result["versions"] = {w.name: w.version for w in ready}
+        for model in models:
+            result["microseconds"][model] = _rounds(ready, model, arguments)
+            _keep(result, arguments.out)
     finally:
         for worker in workers:
             worker.close()

@@ -59,11 +59,15 @@ def installed(name: str) -> bool:
 def environment(threads: int, caches: str) -> dict[str, str]:
     """The variables of every worker: as many threads for each, quiet, and nothing kept outside `caches`."""
     count = str(threads)
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "3",
-            "BENCHMARK_THREADS": count, "GRAPHC_NUM_THREADS": count, "OMP_NUM_THREADS": count,
+    return {**of_graphc(threads), "TF_CPP_MIN_LOG_LEVEL": "3", "BENCHMARK_THREADS": count, "OMP_NUM_THREADS": count,
             "TF_NUM_INTRAOP_THREADS": count, "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "",
             "GRAPHC_CACHE_DIR": f"{caches}/graphc", "TORCHINDUCTOR_CACHE_DIR": f"{caches}/torch",
             "KERAS_HOME": f"{caches}/keras"}
+
+
+def of_graphc(threads: int) -> dict[str, str]:
+    """The variables of a process that uses graphc alone, with the user's own cache."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "GRAPHC_NUM_THREADS": str(threads)}
 
 
 class Worker:

@@ -25,18 +25,50 @@ def fastest_peer(systems: dict[str, Any], key: str, among: list[str] = PEERS) ->
 
 
 def report(result: Result) -> str:
-    """Everything of a run: microseconds, ratios to the fastest peer, start-up, memory, share of the peak."""
+    """Everything of a run: microseconds, ratios to the fastest peer, memory, start-up, share of the peak."""
     lines = ["| model | what | graphc, us | fastest peer, us | who | times faster |", "|---|---|---|---|---|---|"]
     for model, systems in result["microseconds"].items():
-        for key, title in ROWS.items():
-            mine, other = systems[GRAPHC].get(key), fastest_peer(systems, key)
-            if mine and other:
-                lines.append(f"| {model} | {title} | {mine:.1f} | {other[1]:.1f} | {other[0]} "
-                             f"| {other[1] / mine:.2f} |")
-            elif mine:
-                lines.append(f"| {model} | {title} | {mine:.1f} | | | |")
-    lines += ["", *_start_report(result), *_peak_report(result), *notes(result)]
+        lines += [_row(f"{model} | {title}", _compared(systems, key, 1)) for key, title in ROWS.items()
+                  if systems.get(GRAPHC, {}).get(key)]
+    lines += ["", *_memory_report(result), *_start_report(result), *_peak_report(result), *notes(result)]
     return "\n".join(lines)
+
+
+def _compared(systems: dict[str, Any], key: str, digits: int) -> list[str]:
+    """graphc's figure, the smallest of a peer, whose it is, how many times graphc's it is."""
+    mine, other = systems[GRAPHC][key], fastest_peer(systems, key)
+    if other is None:
+        return [f"{mine:.{digits}f}", "", "", ""]
+    return [f"{mine:.{digits}f}", f"{other[1]:.{digits}f}", other[0], f"{other[1] / mine:.2f}"]
+
+
+def ratios(result: Result) -> Result:
+    """Model -> figure -> the best peer and its figure divided by graphc's; memory_mib is that of training."""
+    found: Result = {}
+    told = [*result.get("microseconds", {}).items(), *_memories(result).items()]
+    for model, systems in told:
+        for key in (*ROWS, "memory_mib"):
+            mine, other = systems.get(GRAPHC, {}).get(key), fastest_peer(systems, key)
+            if mine and other:
+                found.setdefault(model, {})[key] = {"peer": other[0], "ratio": other[1] / mine}
+    return found
+
+
+def _memories(result: Result) -> Result:
+    """Model -> system -> what a process with compiled code, where there are such, holds while it trains."""
+    return {model: {name: figures.get("warm", figures.get("cold", {})) for name, figures in systems.items()}
+            for model, systems in result.get("start", {}).items()}
+
+
+def _memory_report(result: Result) -> list[str]:
+    lines = ["| model | memory of training, MiB | planned | smallest peer | who | times less |",
+             "|---|---|---|---|---|---|"]
+    for model, systems in _memories(result).items():
+        mine = systems.get(GRAPHC, {})
+        if mine.get("memory_mib"):
+            held, *rest = _compared(systems, "memory_mib", 0)
+            lines.append(_row(f"{model} | {held} | {mine['planned_mib']:.0f}", rest))
+    return [*lines, ""] if len(lines) > 2 else []
 
 
 def _start_report(result: Result) -> list[str]:
@@ -88,15 +120,15 @@ def readme(result: Result) -> str:
         ("one-sample inference, fastest peer", "infer_one", PEERS),
         ("one-sample `predict`, fastest Keras", "predict_one", KERAS)]
     for title, key, among in questions:
-        ratios = [_ratio({n: f.get(key) for n, f in systems.items()}, among)
-                  for systems in result["microseconds"].values()]
-        lines.append(_row(title, ratios))
+        cells = [_ratio({n: f.get(key) for n, f in systems.items()}, among)
+                 for systems in result["microseconds"].values()]
+        lines.append(_row(title, cells))
     for title, kind, field in (("process start to first step, warm, fastest peer", "warm", "total"),
                                ("process start to first step, cold, fastest peer", "cold", "total"),
                                ("memory of training, smallest peer (times less)", "warm", "memory_mib")):
-        ratios = [_ratio({n: f.get(kind, f.get("cold", {})).get(field) for n, f in systems.items()}, PEERS)
-                  for systems in result.get("start", {}).values()]
-        lines += [_row(title, ratios)] if ratios else []
+        cells = [_ratio({n: f.get(kind, f.get("cold", {})).get(field) for n, f in systems.items()}, PEERS)
+                 for systems in result.get("start", {}).values()]
+        lines += [_row(title, cells)] if cells else []
     return "\n".join([*lines, *_readme_absolute(result)])
 
 
@@ -116,8 +148,8 @@ def _readme_absolute(result: Result) -> list[str]:
     return lines
 
 
-def _row(title: str, ratios: list[str]) -> str:
-    return f"| {title} | " + " | ".join(ratios) + " |"
+def _row(title: str, cells: list[str]) -> str:
+    return f"| {title} | " + " | ".join(cells) + " |"
 
 
 def _ratio(figures: dict[str, float | None], among: list[str]) -> str:

@@ -4,6 +4,7 @@ The first argument is tf_keras, or a backend of Keras 3: jax, tensorflow, torch.
 for graphc.
 """
 
+import functools
 import importlib
 import os
 import sys
@@ -18,26 +19,34 @@ QUIET = {"verbose": 0}
 
 
 def prepare(keras: Any, name: str) -> tuple[Prepared, Any]:
-    """What to time on a model built by `keras`, and the model."""
+    """What to time on a model built by `keras`, and the model.
+
+    The data of fit and predict are made when they are first needed: a first step's memory does not hold them.
+    """
     case = CASES[name]
-    xs, y = data(case, case.rows)
+    xs, targets = data(case, case.batch)
     model = case.build(keras)
     model.compile(loss=case.loss, optimizer="rmsprop", metrics=["accuracy"])
-    x, batch, one = _given(xs), _given([a[:case.batch] for a in xs]), _given([a[:1] for a in xs])
-    targets, steps = y[:case.batch], -(-case.rows // case.batch)
+    batch, one, steps = _given(xs), _given([a[:1] for a in xs]), -(-case.rows // case.batch)
+    learnt = sum(int(np.prod(tuple(weight.shape))) for weight in model.trainable_weights)
+
+    @functools.cache
+    def whole() -> tuple[Any, np.ndarray]:
+        x, y = data(case, case.rows)
+        return _given(x), y
 
     def step() -> Any:
         return np.ravel(model.train_on_batch(batch, targets))[0]
 
     calls = {
         "train": (lambda: model.train_on_batch(batch, targets), 1),
-        "fit": (lambda: model.fit(x, y, batch_size=case.batch, epochs=1, **QUIET), steps),
-        "predict": (lambda: model.predict(x, batch_size=case.batch, **QUIET), steps),
+        "fit": (lambda: model.fit(*whole(), batch_size=case.batch, epochs=1, **QUIET), steps),
+        "predict": (lambda: model.predict(whole()[0], batch_size=case.batch, **QUIET), steps),
         "predict_one": (lambda: model.predict(one, **QUIET), 1),
         "infer": (lambda: model.predict_on_batch(batch), 1),
         "infer_one": (lambda: model.predict_on_batch(one), 1),
     }
-    return Prepared(step, calls, model.count_params()), model
+    return Prepared(step, calls, learnt), model
 
 
 def _given(arrays: list[np.ndarray]) -> Any:

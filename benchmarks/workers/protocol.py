@@ -29,6 +29,10 @@ class Prepared(NamedTuple):
     notes: Callable[[], dict[str, Any]] = dict
 
 
+class LeftOut(Exception):  # noqa: N818 (nothing has gone wrong)
+    """There is no such model for this system; says why."""
+
+
 def serve(prepare: Callable[[str], Prepared], version: str) -> None:
     """Do what the last words of the command line say; see the package."""
     pipe = os.fdopen(os.dup(1), "w")
@@ -53,7 +57,7 @@ def _take_turns(prepare: Callable[[str], Prepared], version: str, pipe: Any) -> 
                                       for key, (call, count) in ready.calls.items()}
             answer["parameters"] = ready.parameters
         except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"[:300]}
+            answer = _failed(error)
         _say(pipe, answer)
 
 
@@ -78,10 +82,15 @@ def _first_step(prepare: Callable[[str], Prepared], name: str) -> dict[str, Any]
         for _ in range(4):
             ready.step()
     except Exception as error:
-        return {"error": f"{type(error).__name__}: {error}"[:300]}
+        return _failed(error)
     after = measure.high_water_mib()
     memory = after - before if after is not None and before is not None else None
     return {"imported": imported, "built": built, "done": done, "loss": loss, "memory_mib": memory, **ready.notes()}
+
+
+def _failed(error: Exception) -> dict[str, Any]:
+    kind = "left out" if isinstance(error, LeftOut) else type(error).__name__
+    return {"error": f"{kind}: {error}"[:300]}
 
 
 def _say(pipe: Any, answer: dict[str, Any]) -> None:

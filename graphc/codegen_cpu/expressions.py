@@ -120,6 +120,14 @@ class Expressions:
             text = self.source.cast(text, op.result.type.dtype)
         return self._assign(text, op.name)
 
+    def random_mask(self, op: Op, at: At) -> str:
+        (key,) = op.operands
+        k0, k1 = (self.value(key, single((2,), [word])) for word in ("0", "1"))
+        drawn, dtype = f"{self.source.use('vmath', 'random_uniform')}({k0}, {k1}, {self.flat(at)})", op.attr("dtype")
+        if dtype.name == "f64":
+            drawn = self.source.cast(drawn, dtype)
+        return self._assign(f"{drawn} >= {self.source.constant(op.attr('level'), dtype)}", op.name)
+
     def gather(self, op: Op, at: At) -> str:
         """A load at a computed position; an index out of range is reported and replaced by 0."""
         table, indices = op.operands
@@ -198,5 +206,6 @@ def status_code(kernel: Kernel, op: Op) -> int:
 _SPECIAL: dict[str, Callable[[Expressions, Op, At], str]] = {
     "full": Expressions.full, "size": Expressions.dim_size, "iota": Expressions.iota,
     "random_bits": Expressions.random, "random_uniform": Expressions.random,
+    "random_mask": Expressions.random_mask,
     "gather": Expressions.gather, "pad": Expressions.pad, "spread": Expressions.spread,
     "concatenate": Expressions.concatenate}

@@ -221,6 +221,7 @@ class _Columns:
         nest = kernel.nest
         self._rows = size_of(nest.inner) == 1
         apart = not self._rows and len(nest.inner) > 1 and nest.inner[-1] != 1 and nest.inner not in collapsed(kernel)
+        self._first, self._width = "j0 + t", "width"  # a column's number, and how many there are
         self._before, self._last = (nest.inner[:-1], nest.inner[-1:]) if apart else ((), nest.inner)
 
     def emit(self, passes: list[Pass]) -> Dim:
@@ -231,9 +232,16 @@ class _Columns:
         pieces = (inner + (COLUMNS - 1)) // COLUMNS
         share(self.source, self.source.size(outer * pieces, runtime=True))
         with self.source.block("for piece in range(lo, hi):"):
-            self.source.line(f"i = piece // {self.source.size(pieces)}")
-            self.source.line(f"j0 = piece % {self.source.size(pieces)} * {COLUMNS}")
-            self.source.line(f"width = min({COLUMNS}, {self.source.size(inner)} - j0)")
+            one = isinstance(inner, int) and inner <= COLUMNS
+            self.source.line("i = piece" if one else f"i = piece // {self.source.size(pieces)}")
+            if not one:
+                self.source.line(f"j0 = piece % {self.source.size(pieces)} * {COLUMNS}")
+            self._first = "t" if one else "j0 + t"
+            self._width = str(inner) if one else str(COLUMNS) if isinstance(inner, int) and inner % COLUMNS == 0 \
+                else f"min({COLUMNS}, {self.source.size(inner)} - j0)"
+            if not self._width.isdigit():
+                self.source.line(f"width = {self._width}")
+                self._width = "width"
             for step in passes:
                 self._walk(step)
                 self._finish(step)
@@ -241,7 +249,7 @@ class _Columns:
 
     def _at(self, r: str | None) -> At:
         nest = self.kernel.nest
-        first, last = ("j0 + t", "0") if self._rows else ("i", "j0 + t")
+        first, last = (self._first, "0") if self._rows else ("i", self._first)
         before: tuple[tuple[Shape, str], ...] = ()
         if self._before:
             size = self.source.size(size_of(self._before))
@@ -265,10 +273,10 @@ class _Columns:
         best = {op: "{}[{} + t]".format(*self.source.scratch(op.operands[0].type.dtype, COLUMNS))
                 for op in step.folds if op.name in ("argmax", "argmin")}
         if folds:
-            with self.source.block("for t in range(width):"):
+            with self.source.block(f"for t in range({self._width}):"):
                 self._open(folds, best)
         extent = self.source.size(size_of(self.kernel.nest.reduce))
-        with self.source.block(f"for r in range({extent}):"), self.source.block("for t in range(width):"):
+        with self.source.block(f"for r in range({extent}):"), self.source.block(f"for t in range({self._width}):"):
             self.expressions.fresh()
             for op, held in folds.items():
                 element = self.expressions.value(op.operands[0], self._at("r"))
@@ -299,7 +307,7 @@ class _Columns:
         if not step.after and not any(op.result in self.kernel.outputs for op in step.folds):
             return
         at = self._at(None)
-        with self.source.block("for t in range(width):"):
+        with self.source.block(f"for t in range({self._width}):"):
             self.expressions.fresh()
             for op in step.after:
                 text = self.expressions.value(op.result, at)

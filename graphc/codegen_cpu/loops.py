@@ -28,7 +28,7 @@ from graphc.ir.kernel import Kernel
 from graphc.ir.program import Emitted
 from graphc.ir.spec import Kind
 
-SHARED_BY_POSITION = ("full", "size", "random_bits", "random_uniform")
+SHARED_BY_POSITION = ("full", "size", "random_bits", "random_uniform", "random_mask")
 
 
 def emit_loop(kernel: Kernel, source: KernelSource) -> Emitted:
@@ -92,7 +92,8 @@ def _broadcast_cuts(op: Op) -> set[int]:
 
 def cost(kernel: Kernel) -> int:
     """Scalar operations per element, roughly: transcendental functions count eight."""
-    heavy = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "power", "sin", "cos", "random_uniform")
+    heavy = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "power", "sin", "cos", "random_uniform",
+             "random_mask")
     return sum(8 if op.name in heavy else 1 for op in kernel.graph.ops) or 1
 
 

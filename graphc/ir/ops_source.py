@@ -16,7 +16,7 @@ from graphc.ir.checks import FLOATS, NUMBERS, check_axis, check_dim, check_dtype
 from graphc.ir.dims import Dim, Shape
 from graphc.ir.spec import Array, Kind, define
 from graphc.ir.traced import RuleContext, Traced
-from graphc.ir.types import I64, U32, DType, TensorType, dtype_of
+from graphc.ir.types import BOOL, I64, U32, DType, TensorType, dtype_of
 
 SEED = TensorType(I64)
 KEY = TensorType(U32, (2,))
@@ -106,6 +106,20 @@ def _infer_drawn(op: str) -> Any:
 
 RANDOM_UNIFORM = define("random_uniform", kind=Kind.SOURCE, infer=_infer_drawn("random_uniform"),
                         reference=lambda key, *, shape, dtype: random.random_uniform(key, shape, dtype.numpy))
+
+
+def _infer_mask(key: TensorType, *, shape: Shape, dtype: DType, level: float) -> TensorType:
+    _infer_drawn("random_mask")(key, shape=shape, dtype=dtype)
+    check_number("random_mask", level, dtype)
+    return TensorType(BOOL, shape)
+
+
+def _random_mask(key: np.ndarray, *, shape: tuple[int, ...], dtype: DType, level: float) -> np.ndarray:
+    return random.random_uniform(key, shape, dtype.numpy) >= dtype.numpy.type(level)
+
+
+# Whether random_uniform is at least `level`. A source: whoever needs it draws it again, and nobody stores it.
+RANDOM_MASK = define("random_mask", kind=Kind.SOURCE, infer=_infer_mask, reference=_random_mask)
 
 
 def _random_normal_body(ctx: RuleContext, key: Traced) -> Traced:

@@ -39,9 +39,20 @@ def stored_movers(graph: Graph) -> set[Op]:
     for op in graph.ops:
         if op.name == "matmul":
             stored.update(_unreadable(op, producers))
+        elif op.name == "windows":
+            stored.update(_padded(op, producers))
         elif op.spec.kind in (Kind.CONTRACT, Kind.SCATTER, Kind.LOOP):
             stored.update(producers[v] for v in op.operands if v in producers and is_mover(producers[v]))
     return {op for op in stored if op.name != "constant"}
+
+
+def _padded(op: Op, producers: dict[Value, Op]) -> Iterator[Op]:
+    """A padding under windows that overlap: each element would be checked once for every window that holds it."""
+    pad = producers.get(op.operands[0])
+    shape, strides = op.result.type.shape[op.attr("axes")[-1] + 1:], op.attr("strides")
+    if pad is not None and pad.name == "pad" and any(size != stride for size, stride in
+                                                     zip(shape, strides, strict=False)):
+        yield pad
 
 
 def _unreadable(op: Op, producers: dict[Value, Op]) -> Iterator[Op]:

@@ -18,7 +18,8 @@ from graphc.passes.choices import DEFAULT, Choices, Verdict
 from graphc.passes.rewrite import Rewriter, rewrite
 
 LANES = 16  # channels are read and filters made in vectors of at most so many
-LEAST_TILES = 16  # of an image: fewer do not make up for reading the transformed weights, which are 4 times as many
+LARGE = 1 << 20  # bytes of transformed weights that a core's own cache does not hold beside a block of tiles,
+LEAST_TILES = 16  # and how many tiles of an image make up for reading them, which are 4 times as many as the weights
 _TILED = {"convolution": "winograd", "convolution_gradient": "winograd_gradient"}
 TRANSFORMS = {"winograd": (6, 5), "winograd_gradient": (6, 6)}
 # operations of the transforms for each point and channel (of x, of the other operand or the result), in multiply-adds
@@ -68,9 +69,10 @@ def verdict(op: Op, choices: Choices = DEFAULT) -> Verdict:
     reason = f"{gain:.1f} times fewer operations than plain sums"
     if choices.convolution != "auto":
         return Verdict(choices.convolution, f"asked for; {reason}")
-    few = all(isinstance(dim, int) for dim in outputs) and prod(-(-dim // TILE) for dim in outputs) \
-        < LEAST_TILES ** (len(outputs) / 2)
-    if few:
+    n = len(outputs)
+    large = SIZE ** n * channels * filters * op.result.type.dtype.itemsize > LARGE
+    known = all(isinstance(dim, int) for dim in outputs)
+    if large and known and prod(-(-dim // TILE) for dim in outputs) < LEAST_TILES ** (n / 2):
         return Verdict("direct", "few tiles, for which the transformed weights would have to be read")
     return Verdict("winograd" if gain >= PAYS else "direct", reason)
 

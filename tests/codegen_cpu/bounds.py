@@ -335,7 +335,7 @@ def self_exact(s, total):
     return not s.dtype.is_float or s.exact_integers(total)
 
 
-@rule("random_key", "random_bits", "random_uniform")
+@rule("random_key", "random_bits", "random_uniform", "random_mask")
 def _random(s):
     return np.inf if s.es[0].any() else 0.0
 

@@ -58,7 +58,8 @@ def test_padding_with_another_number_stays():
     (("strides=(1,1)", "strides=(2,1)"), "strides 2 x 1"), (("dilations=(1,1)", "dilations=(1,2)"), "dilations 1 x 2"),
     (("[3,3,16,32]", "[3,2,16,32]"), "windows of 3 x 2"),
     (("[3,3,16,32]", "[3,3,16,24]"), "24 filters do not fill vectors of 16"),
-    (("[B,18,30,16]", "[B,8,8,16]"), "few tiles, for which the transformed weights would have to be read")])
+    (("[B,18,30,16], %w: f32[3,3,16,32]", "[B,8,8,128], %w: f32[3,3,128,128]"),
+     "few tiles, for which the transformed weights would have to be read")])
 def test_other_convolutions_stay_for_a_reason(change, reason):
     graph = parse(PADDED.replace(*change))
     assert Winograd()(graph) is graph

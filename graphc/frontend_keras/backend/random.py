@@ -130,8 +130,9 @@ def dropout(x: Tensor, level: float, noise_shape: Any = None, seed: int | None =
 
     noise_shape  the shape of the mask, broadcast against `x`; None stands for the size of `x` on that axis
     """
-    drawn = _uniform(seed, _DROPOUT, _noise_dims(x, noise_shape), x.type.dtype)
-    kept = broadcast_to(apply_op("greater_equal", drawn, full_like(level, drawn)), x.dims)
+    kept = apply_op("random_mask", _key(seed, _DROPOUT), shape=_noise_dims(x, noise_shape), dtype=x.type.dtype,
+                    level=float(level))
+    kept = broadcast_to(kept, x.dims)
     return apply_op("select", kept, x * (1.0 / (1.0 - level)), full_like(0, x))
 
 
