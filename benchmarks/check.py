@@ -19,6 +19,7 @@ from graphc.cli import main as graphc_command
 
 def check(name: str, train: bool, folder: str) -> tuple[list[dict[str, Any]], str]:
     """What `graphc check --json` says of every value and output, and what the command printed if that is nothing."""
+    keras.backend.clear_session()
     case, model, told = CASES[name], Path(folder, f"{name}.json"), Path(folder, f"{name}_values.json")
     model.write_text(case.build(keras).to_json())
     told.unlink(missing_ok=True)

@@ -37,7 +37,10 @@ TEXT = {
 
 
 class MultiplyAdds:
-    """A kernel of nothing but CHAINS independent multiply-adds on whole vectors, ROUNDS times on every thread."""
+    """A kernel of nothing but CHAINS independent multiply-adds on whole vectors, ROUNDS times on every thread.
+
+    workers: 1, or as many as threads are set.
+    """
 
     def __init__(self, workers: int):
         llvm.initialize_native_target()
@@ -49,7 +52,8 @@ class MultiplyAdds:
         self._engine.finalize_object()
         self.flops = 2.0 * ROUNDS * CHAINS * lanes * workers
         self._results, self._status = np.zeros(16 * workers, "float32"), np.zeros(1, np.int64)
-        self._table = np.array([[self._engine.get_function_address("peak"), self._results.ctypes.data, 1]], np.int64)
+        entry = [self._engine.get_function_address("peak"), self._results.ctypes.data, int(workers > 1)]
+        self._table = np.array([entry], np.int64)
 
     def microseconds(self, seconds: float) -> float:
         """Of one run on all threads."""

@@ -96,14 +96,14 @@ def _peak_report(result: Result) -> list[str]:
 def notes(result: Result) -> list[str]:
     """What is missing from a result, and why; whether the machine was busy with something else."""
     lines = [f"{name}: {reason}" for name, reason in result.get("left_out", {}).items()]
-    lines += _warnings({int(count): figures["gflops"] for count, figures in result.get("peak", {}).items()})
+    lines += warnings({int(count): figures["gflops"] for count, figures in result.get("peak", {}).items()})
     for part in ("microseconds", "start"):
         for model, systems in result.get(part, {}).items():
             lines += [f"{model}, {name}: {f['error']}" for name, f in systems.items() if "error" in f]
     return list(dict.fromkeys(lines))
 
 
-def _warnings(peaks: dict[int, float]) -> list[str]:
+def warnings(peaks: dict[int, float]) -> list[str]:
     """peaks: number of threads -> GFLOP/s."""
     return [f"WARNING: {count} threads reach only {peak / peaks[1]:.1f} times the peak of one: other processes were "
             "running, or these are not cores of their own. Do not quote this run."

@@ -156,7 +156,7 @@ def test_a_known_phase_leaves_one_branch_in_the_graph():
     test = K.function([x], [y]).graph_and_states()[0]
     train = K.function([x], [y], givens={K.learning_phase(): 1}).graph_and_states()[0]
     assert [op.name for op in test.ops if op.name != "full"] == ["multiply"]
-    assert "random_uniform" in [op.name for op in train.ops]
+    assert "random_mask" in [op.name for op in train.ops]
 
 
 def test_identical_work_is_done_once():
