@@ -51,9 +51,12 @@ def main() -> None:
 
 
 def _alone(module: str, arguments: argparse.Namespace) -> int:
-    """The exit status of a module that measures graphc alone."""
-    return subprocess.run([sys.executable, "-m", f"benchmarks.{module}", *arguments.models], cwd=processes.ROOT,
-                          env=processes.of_graphc(arguments.threads), check=False).returncode
+    """The exit status of a module that measures graphc alone; that of a signal as shells tell it."""
+    status = subprocess.run([sys.executable, "-X", "faulthandler", "-m", f"benchmarks.{module}", *arguments.models],
+                            cwd=processes.ROOT, env=processes.of_graphc(arguments.threads), check=False).returncode
+    if status < 0:
+        print(f"{module}: ended by signal {-status}", file=sys.stderr)
+    return status if status >= 0 else 128 - status
 
 
 def _keep(result: dict[str, Any], path: str | None) -> None:
