@@ -17,7 +17,7 @@ from graphc.codegen_cpu.machine import host
 from graphc.compiler import compile_graph
 from graphc.ir.dims import bind
 from graphc.ir.parser import parse
-from graphc.runtime import binding, driver, threads
+from graphc.runtime import assembly, driver, threads
 
 CHAINS, ROUNDS, TURNS = 16, 50_000, 4
 FORWARD, WEIGHTS, DATA = "X W", "X^T dZ", "dZ W^T"
@@ -92,7 +92,7 @@ class Product:
         words = [self._word(word, sizes, workers) for word in launch.emitted.words]
         self._block, self._status = np.array(words, np.int64), np.zeros(1, np.int64)
         work = _size(launch.emitted.work, sizes)
-        shares = workers > 1 and work >= binding.PARALLEL_WORK
+        shares = workers > 1 and work >= assembly.PARALLEL_WORK
         self._table = np.array([[launch.address, self._block.ctypes.data, int(shares)]], np.int64)
         self._runs = max(1, int(4e7 / (m * k * n)))
 

@@ -80,7 +80,8 @@ def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None,
     kernels = memory.all_kernels
     emitted = [emit_kernel(kernel) for kernel in kernels]
     *addresses, copy, take = native_code([*emitted, emit_copy(), emit_take()], kernels)
-    return NativeExecutable(graph, make_program(memory, list(zip(emitted, addresses, strict=True)), copy, take, states))
+    code = dict(zip(kernels, zip(emitted, addresses, strict=True), strict=True))
+    return NativeExecutable(graph, make_program(memory, code, copy, take, states))
 
 
 def native_code(emitted: Sequence[Emitted], kernels: Sequence[Kernel]) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from graphc.codegen_cpu.contractions import emit_contract
 from graphc.codegen_cpu.folds import emit_fold
-from graphc.codegen_cpu.indexed import emit_random_key, emit_scan, emit_scatter
+from graphc.codegen_cpu.indexed import emit_prefix, emit_random_key, emit_scatter
 from graphc.codegen_cpu.loops import emit_loop
 from graphc.codegen_cpu.source import KernelSource
 from graphc.codegen_cpu.winograd import emit_winograd, emit_winograd_gradient
@@ -13,7 +13,7 @@ from graphc.ir.kernel import Kernel, KernelKind
 from graphc.ir.program import Emitted, Word
 
 _EMITTERS = {KernelKind.LOOP: emit_loop, KernelKind.REDUCE: emit_fold, KernelKind.CONTRACT: emit_contract,
-             KernelKind.SCATTER: emit_scatter, KernelKind.SCAN: emit_scan}
+             KernelKind.SCATTER: emit_scatter, KernelKind.PREFIX: emit_prefix}
 _ANCHORS = {"random_key": emit_random_key, "winograd": emit_winograd, "winograd_gradient": emit_winograd_gradient}
 
 

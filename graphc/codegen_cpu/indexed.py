@@ -39,7 +39,7 @@ def emit_scatter(kernel: Kernel, source: KernelSource) -> Emitted:
     return source.finish(work=g.type.size + op.result.type.size, grid=1)
 
 
-def emit_scan(kernel: Kernel, source: KernelSource) -> Emitted:
+def emit_prefix(kernel: Kernel, source: KernelSource) -> Emitted:
     """cumsum: a running sum along one axis, columns side by side."""
     op = _only(kernel)
     shape, axis = op.result.type.shape, op.attr("axis")

@@ -10,6 +10,7 @@ from graphc.ir import (
     ops_gather,
     ops_math,
     ops_reduce,
+    ops_scan,
     ops_shape,
     ops_source,
     ops_window,
@@ -22,7 +23,7 @@ from graphc.ir.graph import Graph, Op, Value
 from graphc.ir.spec import Array, Kind, OpSpec, close_table, op_spec, registered_ops
 from graphc.ir.types import BOOL, F32, F64, I32, I64, U32, DType, TensorType, dtype_of
 
-FAMILIES = (ops_contract, ops_convolution, ops_elementwise, ops_gather, ops_math, ops_reduce, ops_shape, ops_source,
+FAMILIES = (ops_contract, ops_convolution, ops_elementwise, ops_gather, ops_math, ops_reduce, ops_scan, ops_shape, ops_source,
             ops_window, ops_winograd)
 close_table()
 

@@ -9,6 +9,7 @@ What does not live here: references of ops (ops_*.py), the target around this (r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -22,17 +23,21 @@ from graphc.ir.types import F32, F64, DType
 
 @overload
 def evaluate(graph: Graph, arrays: Sequence[Any], *, float64: bool = False,
-             every: Literal[False] = False) -> list[np.ndarray]: ...
+             every: Literal[False] = False,
+             outer: Mapping[str, int] | None = None) -> list[np.ndarray]: ...
 
 
 @overload
 def evaluate(graph: Graph, arrays: Sequence[Any], *, float64: bool = False,
-             every: Literal[True]) -> dict[Value, np.ndarray]: ...
+             every: Literal[True],
+             outer: Mapping[str, int] | None = None) -> dict[Value, np.ndarray]: ...
 
 
-def evaluate(graph: Graph, arrays: Sequence[Any], *, float64: bool = False,
-             every: bool = False) -> list[np.ndarray] | dict[Value, np.ndarray]:
+def evaluate(graph: Graph, arrays: Sequence[Any], *, float64: bool = False, every: bool = False,
+             outer: Mapping[str, int] | None = None) -> list[np.ndarray] | dict[Value, np.ndarray]:
     """The outputs of `graph` as new arrays; every=True gives the array of every value instead.
+
+    outer: sizes of symbols that the inputs do not tell, for the body of a loop.
 
     Inputs are cast to their declared dtypes. Raises ShapeError naming the input that does not fit,
     IndexRangeError naming the op whose index is out of range.
@@ -40,7 +45,7 @@ def evaluate(graph: Graph, arrays: Sequence[Any], *, float64: bool = False,
     if len(arrays) != len(graph.inputs):
         raise ShapeError(f"{graph.name}: wrong number of inputs", expected=len(graph.inputs), got=len(arrays))
     known = {v: np.asarray(a, _numpy(v.type.dtype, float64)) for v, a in zip(graph.inputs, arrays, strict=True)}
-    sizes = bind_inputs(graph.inputs, [known[v].shape for v in graph.inputs])
+    sizes = bind_inputs(graph.inputs, [known[v].shape for v in graph.inputs], outer)
     for op in graph.ops:
         results = _run(op, [known[v] for v in op.operands], sizes, float64)
         known.update(zip(op.results, results, strict=True))
@@ -53,13 +58,32 @@ def apply_reference(op: Op, arrays: Sequence[np.ndarray]) -> np.ndarray:
     return np.asarray(result, order="C")
 
 
-def bind_inputs(inputs: Sequence[Value], shapes: Sequence[tuple[int, ...]]) -> dict[str, int]:
-    """The size of every symbol, from the shapes of the inputs.
+@dataclass(frozen=True)
+class Body:
+    """The graph of a loop as a function of arrays, within the sizes of the graph around it."""
+
+    graph: Graph
+    sizes: Mapping[str, int]
+    float64: bool
+
+    def __call__(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        return evaluate(self.graph, arrays, float64=self.float64, outer=self.sizes)
+
+    def nothing(self, sizes: Mapping[str, int]) -> list[np.ndarray]:
+        """Zeros of the outputs' types, for a loop of no steps; sizes: more symbols."""
+        known = {**self.sizes, **sizes}
+        return [np.zeros(bind_shape(v.type.shape, known), _numpy(v.type.dtype, self.float64))
+                for v in self.graph.outputs]
+
+
+def bind_inputs(inputs: Sequence[Value], shapes: Sequence[tuple[int, ...]],
+                outer: Mapping[str, int] | None = None) -> dict[str, int]:
+    """The size of every symbol, from the shapes of the inputs and those of the graph around, if any.
 
     Raises ShapeError naming the input whose rank or size does not fit, or whose symbols no input tells.
     """
     names = [v.hint or f"input {i}" for i, v in enumerate(inputs)]
-    sizes: dict[str, int] = {}
+    sizes: dict[str, int] = dict(outer or {})
     for value, shape, name in zip(inputs, shapes, names, strict=True):
         if len(shape) != value.type.rank:
             raise ShapeError("an array of the wrong rank", where=name, expected=value.type, got=f"shape {shape}")
@@ -113,6 +137,8 @@ def _attr(value: Any, sizes: Mapping[str, int], float64: bool) -> Any:
     """An attribute as references take it: dimensions bound, f32 replaced where float64 is asked for."""
     if isinstance(value, SymExpr):
         return _bound(value, sizes)
+    if isinstance(value, Graph):
+        return Body(value, sizes, float64)
     if isinstance(value, tuple):
         return tuple(_attr(v, sizes, float64) for v in value)
     if float64 and value == F32:

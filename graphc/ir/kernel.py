@@ -22,7 +22,8 @@ class KernelKind(Enum):
     REDUCE = "reduce"      # folds one block of axes; may read the folds again in further passes
     CONTRACT = "contract"  # a matmul with an elementwise epilogue
     SCATTER = "scatter"    # adds rows at computed positions
-    SCAN = "scan"          # a running fold along one axis
+    PREFIX = "prefix"      # a running fold along one axis
+    SCAN = "scan"          # a loop over a program of its own
 
 
 @dataclass(frozen=True, slots=True)

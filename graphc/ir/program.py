@@ -7,7 +7,7 @@ What does not live here: planning (passes/plan_memory.py), addresses (the runtim
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphc.ir.dims import Dim, bind
@@ -46,18 +46,21 @@ class Emitted:
 class MemoryPlan:
     """lives: from which kernel to which each value is in use that lies in the arena, kernels numbered in order.
 
-    prologue: the plan of what is computed from states alone, before the first call.
+    prologue: the plan of what is computed from states alone, before the first call (of a loop's body: before the first
+    step). loops: the plans of the bodies of kernels that are loops.
     """
 
     kernels: KernelGraph
     lives: Mapping[Value, tuple[int, int]]
     prologue: MemoryPlan | None = None
+    loops: Mapping[Kernel, MemoryPlan] = field(default_factory=dict)
 
     @property
     def all_kernels(self) -> tuple[Kernel, ...]:
-        """Those of the prologue, then those of every call."""
-        once = self.prologue.kernels.kernels if self.prologue is not None else ()
-        return (*once, *self.kernels.kernels)
+        """All kernels that have code of their own: of the prologue, of every call, of the bodies of loops."""
+        once = self.prologue.all_kernels if self.prologue is not None else ()
+        own = tuple(kernel for kernel in self.kernels.kernels if kernel not in self.loops)
+        return (*once, *own, *(kernel for plan in self.loops.values() for kernel in plan.all_kernels))
 
     def layout(self, sizes: Mapping[str, int]) -> tuple[dict[Value, int], int]:
         """The offset of every value in the arena, and its bytes, for the given symbol sizes."""

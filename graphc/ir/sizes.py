@@ -56,6 +56,8 @@ def _conditions(op: Op) -> Iterator[tuple[Dim, int, str]]:
             yield high, 0, f"a margin {high} of axis {axis}"
     if op.name in ("windows", "convolution", "convolution_gradient", "depthwise_convolution", "max_pool"):
         yield from _windows_fit(op)
+    if op.name == "scan":
+        yield op.attr("length"), op.kwargs.get("least", 0), "a number of steps"
     if op.name in NEED_SOME:
         for axis in op.kwargs["axes"] if "axes" in op.kwargs else (op.attr("axis"),):
             yield op.operands[0].type.shape[axis], 1, f"a size of axis {axis}"

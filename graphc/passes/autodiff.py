@@ -14,6 +14,7 @@ from graphc.errors import GraphcError, NotDifferentiableError
 from graphc.ir.builder import Builder
 from graphc.ir.graph import Op, Value
 from graphc.ir.traced import RuleContext, Traced
+from graphc.passes.scan_gradient import scan_gradient
 
 
 def gradients(builder: Builder, ops: Sequence[Op], outputs: Sequence[Value], cotangents: Sequence[Value],
@@ -30,9 +31,9 @@ def gradients(builder: Builder, ops: Sequence[Op], outputs: Sequence[Value], cot
     for op in reversed(ops):
         if not any(r in adjoint for r in op.results) or not any(v in reached for v in op.operands):
             continue
-        for operand, pulled in zip(op.operands, _pull_back(builder, op, adjoint), strict=True):
+        for operand, pulled in zip(op.operands, _pull_back(builder, op, adjoint, reached), strict=True):
             if pulled is not None and operand in reached and operand.type.dtype.is_float:
-                _accumulate(builder, adjoint, operand, pulled.value)
+                _accumulate(builder, adjoint, operand, pulled)
     return [adjoint.get(v) for v in wrt]
 
 
@@ -52,19 +53,26 @@ def _accumulate(builder: Builder, adjoint: dict[Value, Value], value: Value, cot
     adjoint[value] = cotangent if known is None else builder.emit("add", known, cotangent)
 
 
-def _pull_back(builder: Builder, op: Op, adjoint: dict[Value, Value]) -> list[Traced | None]:
-    if op.spec.vjp is None:
+def _pull_back(builder: Builder, op: Op, adjoint: dict[Value, Value], reached: set[Value]) -> list[Value | None]:
+    if op.spec.vjp is None and op.name != "scan":
         if all(r.type.dtype.is_float for r in op.results) and any(v.type.dtype.is_float for v in op.operands):
             raise NotDifferentiableError(f"{op.name} has no gradient", where=op.origin)
         return [None] * len(op.operands)
     outside, builder.origin = builder.origin, f"{op.origin}/grad" if op.origin else "grad"
-    cotangents = [Traced(builder, adjoint.get(r) or builder.full_like(0.0, r)) for r in op.results]
-    g = cotangents[0] if len(cotangents) == 1 else cotangents
     try:
-        pulled = op.spec.vjp(RuleContext(builder, op), g, *(Traced(builder, v) for v in op.operands))
+        if op.name == "scan":
+            return scan_gradient(builder, op, [adjoint.get(r) for r in op.results], reached, gradients)
+        return _by_rule(builder, op, adjoint)
     except GraphcError as error:
         error.add_note(f"in the gradient of {op.name}" + (f", layer {op.origin}" if op.origin else ""))
         raise
     finally:
         builder.origin = outside
-    return list(pulled)
+
+
+def _by_rule(builder: Builder, op: Op, adjoint: dict[Value, Value]) -> list[Value | None]:
+    assert op.spec.vjp is not None
+    cotangents = [Traced(builder, adjoint.get(r) or builder.full_like(0.0, r)) for r in op.results]
+    g = cotangents[0] if len(cotangents) == 1 else cotangents
+    pulled = op.spec.vjp(RuleContext(builder, op), g, *(Traced(builder, v) for v in op.operands))
+    return [None if traced is None else traced.value for traced in pulled]

@@ -32,9 +32,11 @@ class BindDims:
 
 
 def bind_attr(value: Any, sizes: Mapping[str, Dim]) -> Any:
-    """An attribute with its dimensions bound; tuples are walked."""
+    """An attribute with its dimensions bound; tuples and graphs are walked."""
     if isinstance(value, SymExpr):
         return bind(value, sizes)
+    if isinstance(value, Graph):
+        return BindDims(sizes)(value)
     if isinstance(value, tuple):
         return tuple(bind_attr(v, sizes) for v in value)
     return value
@@ -42,4 +44,5 @@ def bind_attr(value: Any, sizes: Mapping[str, Dim]) -> Any:
 
 def _graph_symbols(graph: Graph) -> set[str]:
     values = (*graph.inputs, *(r for op in graph.ops for r in op.results))
-    return symbols(*(d for v in values for d in v.type.shape))
+    inner = (_graph_symbols(value) for op in graph.ops for _, value in op.attrs if isinstance(value, Graph))
+    return symbols(*(d for v in values for d in v.type.shape)).union(*inner)

@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections import Counter
 from functools import cache
 
-from graphc.ir.dims import bind, symbols
 from graphc.ir.graph import Graph, Value
 from graphc.ir.kernel import Kernel, KernelGraph, KernelKind
 from graphc.ir.spec import Kind
+from graphc.passes.costs import nominal
 from graphc.passes.fuse import Group, Groups
 from graphc.passes.reads import is_mover
 
 _KINDS = {Kind.CONTRACT: KernelKind.CONTRACT, Kind.REDUCE: KernelKind.REDUCE,
-          Kind.SCATTER: KernelKind.SCATTER, Kind.LOOP: KernelKind.SCAN}
-NOMINAL = 32  # what a symbol counts as where sizes are compared
+          Kind.SCATTER: KernelKind.SCATTER, Kind.LOOP: KernelKind.PREFIX}
 _IN_PLACE = (KernelKind.CONTRACT, KernelKind.LOOP)
 
 
@@ -151,13 +150,14 @@ def _order(above: dict[int, int], pieces: dict[int, Graph], kept: set[Value]) ->
 
 @cache
 def _nominal(value: Value) -> int:
-    """The bytes of a value where every symbol is NOMINAL."""
-    size = value.type.nbytes
-    return size if isinstance(size, int) else int(bind(size, dict.fromkeys(symbols(size), NOMINAL)))  # type: ignore[arg-type]
+    """The bytes of a value, symbols counted as passes/costs.py does."""
+    return nominal(value.type.nbytes)
 
 
 def _kind(group: Group) -> KernelKind:
-    return KernelKind.LOOP if group.anchor is None else _KINDS[group.anchor.spec.kind]
+    if group.anchor is None:
+        return KernelKind.LOOP
+    return KernelKind.SCAN if group.anchor.name == "scan" else _KINDS[group.anchor.spec.kind]
 
 
 def _title(group: Group) -> str:

@@ -11,9 +11,11 @@ The order is the tuple in `passes_for`, nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Set
+from dataclasses import dataclass
 
 # The rule files register their rules when they are imported.
-from graphc.ir.graph import Graph, Value
+from graphc.ir.graph import Graph, Op, Value
+from graphc.ir.kernel import KernelKind
 from graphc.ir.program import MemoryPlan
 from graphc.passes import rules_algebra as rules_algebra
 from graphc.passes import rules_layout as rules_layout
@@ -24,20 +26,44 @@ from graphc.passes.fold_constants import fold_constants
 from graphc.passes.fuse import fuse
 from graphc.passes.inline_composites import inline_composites
 from graphc.passes.long_sums import long_sums
+from graphc.passes.loops import carrying, each_body
 from graphc.passes.make_kernels import make_kernels
 from graphc.passes.plan_memory import plan_memory
 from graphc.passes.pools import pool_first, pool_in_winograd
 from graphc.passes.rewrite import rewrite
 from graphc.passes.rules_legal import legalize
 from graphc.passes.rules_winograd import Winograd
+from graphc.passes.scan_fission import scan_fission
+from graphc.passes.scan_prune import merge_scans, prune_scans
+from graphc.passes.scan_rows import scan_rows
 from graphc.passes.store_outputs import store_outputs
 
 Pass = Callable[[Graph], Graph]
 
 def passes_for(choices: Choices = DEFAULT) -> tuple[Pass, ...]:
     """The passes of an optimization, in order."""
-    return (dce, cse, rewrite, dce, pool_first, Winograd(choices), dce, pool_in_winograd, inline_composites, legalize,
-            fold_constants, rewrite, long_sums, cse, dce, store_outputs)
+    return (dce, cse, merge_scans, prune_scans, dce, rewrite, dce, Loops(choices), rewrite, dce, pool_first,
+            Winograd(choices), dce, pool_in_winograd, inline_composites, legalize, fold_constants, rewrite, long_sums,
+            cse, dce, store_outputs)
+
+
+@dataclass(frozen=True)
+class Loops:
+    """Loops: what need not be in them leaves them, and their bodies are optimized like any graph."""
+
+    choices: Choices
+
+    def __call__(self, graph: Graph) -> Graph:
+        if not any(op.name == "scan" for op in graph.ops):
+            return graph
+        for step in (simplify_bodies, prune_scans, scan_fission, prune_scans, dce, scan_rows):
+            graph = step(graph)
+        return each_body(graph, lambda body, op: optimize(carrying(body, op), self.choices))
+
+
+def simplify_bodies(graph: Graph) -> Graph:
+    """The bodies of loops without what is dead, double or done in vain."""
+    return each_body(graph, lambda body, op: dce(rewrite(merge_scans(cse(dce(body))))))
 
 
 def optimize(graph: Graph, choices: Choices = DEFAULT, passes: tuple[Pass, ...] | None = None) -> Graph:
@@ -60,4 +86,12 @@ def plan(graph: Graph, *, fusion: bool = True, fixed: Set[Value] = frozenset()) 
 
     fixed: inputs that change only between calls.
     """
-    return plan_memory(make_kernels(graph, fuse(graph, enabled=fusion)), fixed)
+    kernels = make_kernels(graph, fuse(graph, enabled=fusion))
+    loops = {kernel: _plan_body(kernel.anchor, fusion) for kernel in kernels.kernels
+             if kernel.anchor is not None and kernel.kind is KernelKind.SCAN}
+    return plan_memory(kernels, fixed, loops)
+
+
+def _plan_body(op: Op, fusion: bool) -> MemoryPlan:
+    body: Graph = op.attr("body")
+    return plan(body, fusion=fusion, fixed=set(body.inputs[op.attr("carried") + op.attr("sliced"):]))

@@ -5,28 +5,31 @@ What does not live here: offsets, which depend on the sizes of a call (graphc.ir
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import replace
+from types import MappingProxyType
 
 from graphc.ir.graph import Value
-from graphc.ir.kernel import KernelGraph
+from graphc.ir.kernel import Kernel, KernelGraph
 from graphc.ir.program import MemoryPlan
 from graphc.passes.prologue import split_prologue
 
 
-def plan_memory(kernels: KernelGraph, fixed: Set[Value] = frozenset()) -> MemoryPlan:
+def plan_memory(kernels: KernelGraph, fixed: Set[Value] = frozenset(),
+                loops: Mapping[Kernel, MemoryPlan] = MappingProxyType({})) -> MemoryPlan:
     """Say when every stored intermediate and output is in use; what is written in place lies elsewhere.
 
     fixed: inputs that change only between calls; what depends on nothing else is planned apart, as the prologue.
+    loops: the plans of the bodies of kernels that are loops.
     """
     once, always = split_prologue(kernels, fixed)
     if not once.kernels:
-        return _planned(kernels, set(kernels.graph.outputs))
+        return _planned(kernels, set(kernels.graph.outputs), loops)
     needed = {v for kernel in always.kernels for v in kernel.inputs}
-    return replace(_planned(always, set(kernels.graph.outputs)), prologue=_planned(once, needed))
+    return replace(_planned(always, set(kernels.graph.outputs), loops), prologue=_planned(once, needed, loops))
 
 
-def _planned(kernels: KernelGraph, kept: Set[Value]) -> MemoryPlan:
+def _planned(kernels: KernelGraph, kept: Set[Value], loops: Mapping[Kernel, MemoryPlan]) -> MemoryPlan:
     """kept: values that are still needed after the last kernel."""
     last_use = {v: i for i, kernel in enumerate(kernels.kernels) for v in kernel.inputs}
     last_use.update(dict.fromkeys(kept, len(kernels.kernels)))
@@ -34,4 +37,4 @@ def _planned(kernels: KernelGraph, kept: Set[Value]) -> MemoryPlan:
     for i, kernel in enumerate(kernels.kernels):
         in_place = {kernel.outputs[output] for output, _ in kernel.aliases}
         lives.update({v: (i, max(last_use.get(v, i), i)) for v in kernel.outputs if v not in in_place})
-    return MemoryPlan(kernels, lives)
+    return MemoryPlan(kernels, lives, loops={k: loops[k] for k in kernels.kernels if k in loops})

@@ -1,6 +1,6 @@
 """One program bound to sizes and addresses: the table, the argument blocks, the arena's layout.
 
-What does not live here: checks of the inputs (signature.py), the walk over the table (driver.py).
+What does not live here: writing them (assembly.py), checks of the inputs (signature.py), the walk (driver.py).
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import numpy as np
 
 from graphc.ir.dims import bind
 from graphc.ir.graph import Value
-from graphc.ir.layout import ALIGNMENT
-from graphc.ir.program import Emitted, Word
+from graphc.ir.program import MemoryPlan
 from graphc.runtime import driver, threads
+from graphc.runtime.assembly import Assembly, Place
 from graphc.runtime.buffers import empty_aligned
+from graphc.runtime.loop_room import aligned, scratch_bytes
 from graphc.runtime.program import Program
 
 STAGED_BYTES = 1 << 16  # inputs up to this size are copied into the arena, larger ones pointed at
-PARALLEL_WORK = 1 << 17  # scalar operations below which waking threads costs more than it gives
 PARALLEL_BYTES = 1 << 15  # the same for rows to be moved
 
 
@@ -58,14 +58,13 @@ class Binding:
         self._addresses = {**given, **{v: arena.address + offset for v, offset in offsets.items()}}
         for value, state in program.states.items():
             self._addresses[value] = state.array.ctypes.data
-        for kernel in (launch.kernel for launch in program.launches):
+        for kernel in program.plan.kernels.kernels:
             self._addresses.update({kernel.outputs[o]: self._addresses[kernel.inputs[i]] for o, i in kernel.aliases})
-        self._constants = self._place_constants()
         self._status = np.zeros(1, np.int64)
-        self._pointer_words: list[Value | None] = []
-        self._blocks, self._table = self._fill_blocks()
-        self._words = [np.flatnonzero([w == v for w in self._pointer_words]) for v in program.inputs]
-        self._result_words = [np.flatnonzero([w == v for w in self._pointer_words]) for v in program.returned]
+        self._constants = _constants(program.plan)
+        self._blocks, self._table, assembly = self._assemble()
+        self._words = [assembly.words_of(v) for v in program.inputs]
+        self._result_words = [assembly.words_of(v) for v in program.returned]
         self.stages = [arena.view(offsets[v], s, v.type.dtype.numpy) if v in offsets else None
                        for v, s in self._shapes.items()]
         self.views = [arena.view(offsets[v], self._shape(v), v.type.dtype.numpy) for v in program.returned]
@@ -90,61 +89,23 @@ class Binding:
         for value in self._program.inputs:
             if self._nbytes(value) <= STAGED_BYTES and value not in offsets:
                 offsets[value] = total
-                total += _aligned(self._nbytes(value))
+                total += aligned(self._nbytes(value))
         self._scratch = total
-        needs = (self._scratch_bytes(launch.emitted) for launch in self._program.launches)
-        self._total = total + max(needs, default=0)
+        self._total = total + scratch_bytes(self._program, self._sizes, threads.count())
         return offsets
 
-    def _scratch_bytes(self, emitted: Emitted) -> int:
-        each = sum(_aligned(w.subject) for w in emitted.words if w.kind == "scratch")
-        return each * threads.count()
-
-    def _place_constants(self) -> list[np.ndarray]:
-        held = []
-        for op in self._program.plan.kernels.graph.ops:
-            if op.name == "constant" and op.result not in self._addresses:
-                array = np.ascontiguousarray(op.attr("value").data)
-                held.append(array)
-                self._addresses[op.result] = array.ctypes.data
-        return held
-
-    # ---- table and argument blocks
-
-    def _fill_blocks(self) -> tuple[np.ndarray, np.ndarray]:
-        """Write the argument blocks of all launches, one behind the other, and the table over them."""
-        words: list[int] = []
-        entries: list[tuple[int, int, bool]] = []
-        planned = self._program.plan.kernels.graph
-        in_place = {k.kernel.outputs[o] for k in self._program.launches for o, _ in k.kernel.aliases}
-        late = [(planned.outputs[o], state) for o, state in self._program.updates if planned.outputs[o] not in in_place]
-        for launch in self._program.launches:
-            entries.append((launch.address, len(words), self._parallel(launch.emitted)))
-            scratch = self._arena.address + self._scratch
-            for word in launch.emitted.words:
-                words.append(self._resolve(word, scratch))
-                self._pointer_words.append(word.subject if word.kind == "pointer" else None)
-                if word.kind == "scratch":
-                    scratch += _aligned(word.subject) * threads.count()
-        for source, target in late:
-            entries.append((self._program.copy_address, len(words), False))
-            words += [self._addresses[source], self._addresses[target], self._nbytes(target)]
-            self._pointer_words += [source, target, None]
-        blocks = np.array(words or [0], np.int64)
-        base = blocks.ctypes.data
-        table = np.array([(address, base + 8 * first, int(parallel)) for address, first, parallel in entries], np.int64)
-        return blocks, table.reshape(-1, 3)
-
-    def _resolve(self, word: Word, scratch: int) -> int:
-        if word.kind == "pointer":
-            return self._addresses.get(word.subject, 0)
-        if word.kind == "size":
-            return int(bind(word.subject, self._sizes))  # type: ignore[arg-type]
-        return scratch if word.kind == "scratch" else self._status.ctypes.data
-
-    def _parallel(self, emitted: Emitted) -> bool:
-        work, grid = bind(emitted.work, self._sizes), bind(emitted.grid, self._sizes)
-        return threads.count() > 1 and int(grid) > 1 and int(work) >= PARALLEL_WORK  # type: ignore[arg-type]
+    def _assemble(self) -> tuple[np.ndarray, np.ndarray, Assembly]:
+        """The argument blocks of all launches, one behind the other, and the table over them."""
+        constants = {value: Place(array.ctypes.data) for value, array in self._constants.items()}
+        assembly = Assembly(self._status.ctypes.data, threads.pool_address(), constants)
+        program = self._program
+        tracked = {*program.inputs, *program.returned}
+        places = {v: Place(at, ((v, 0),) if v in tracked else ()) for v, at in self._addresses.items()}
+        places.update({v: Place(0, ((v, 0),)) for v in program.inputs if v not in places})
+        entries = assembly.entries(program, self._sizes, places, self._arena.address + self._scratch, threads.count())
+        blocks = assembly.finish()
+        table = np.array([(code, blocks.ctypes.data + 8 * first, way) for code, first, way in entries], np.int64)
+        return blocks, table.reshape(-1, 3), assembly
 
     # ---- running
 
@@ -159,8 +120,13 @@ class Binding:
 
     def _point(self, i: int, array: np.ndarray) -> None:
         held = np.ascontiguousarray(array, self._program.inputs[i].type.dtype.numpy)
-        self._blocks[self._words[i]] = held.ctypes.data
+        self._aim(self._words[i], held)
         self._held.append(held)
+
+    def _aim(self, words: tuple[np.ndarray, np.ndarray], array: np.ndarray) -> None:
+        """Let these words, each at its offset, point into `array`."""
+        positions, offsets = words
+        self._blocks[positions] = array.ctypes.data + offsets
 
     def run(self) -> int:
         """One step; nonzero if a kernel met an index out of range."""
@@ -184,11 +150,11 @@ class Binding:
                 taken.append(i)
                 array = self._taken(i)
             elif moves:
-                advances += [(base + 8 * int(w), array.nbytes // steps) for w in self._words[i]]
-            self._blocks[self._words[i]] = array.ctypes.data
+                advances += [(base + 8 * int(w), array.nbytes // steps) for w in self._words[i][0]]
+            self._aim(self._words[i], array)
         for words, result in zip(self._result_words, results, strict=True):
-            self._blocks[words] = result.ctypes.data
-            advances += [(base + 8 * int(w), result.nbytes // steps) for w in words]
+            self._aim(words, result)
+            advances += [(base + 8 * int(w), result.nbytes // steps) for w in words[0]]
         if rows is not None:
             words = np.array([self._take_words(i, given[i], rows, steps) for i in taken], np.int64)
             first = words.ctypes.data
@@ -215,5 +181,10 @@ class Binding:
         return array.ctypes.data, rows.ctypes.data, self._taken(i).ctypes.data, len(rows) // steps, row_bytes
 
 
-def _aligned(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
+def _constants(plan: MemoryPlan) -> dict[Value, np.ndarray]:
+    """The data of all constants, those in the bodies of loops among them."""
+    held = {op.result: np.ascontiguousarray(op.attr("value").data)
+            for op in plan.kernels.graph.ops if op.name == "constant"}
+    for inner in (*plan.loops.values(), *([plan.prologue] if plan.prologue is not None else [])):
+        held.update(_constants(inner))
+    return held

@@ -1,7 +1,7 @@
 """The driver: one native function that walks a program's table, and the loop that pool threads run.
 
 A table entry is three words: the kernel's address, its argument block's address, and 1 where the
-pool may share the work. A kernel is `void(int64_t *args, int64_t thread, int64_t threads)`. After each
+pool may share the work; an entry with 2 is a walk of its own, a loop. A kernel is `void(int64_t *args, int64_t thread, int64_t threads)`. After each
 step the driver adds each advance's increment to its word, which is how many steps of training run in
 one call. A kernel that writes to the status word ends the walk.
 
@@ -41,8 +41,8 @@ class Native:
 
     def __init__(self) -> None:
         word = ctypes.c_int64
-        names = ("run", "worker", "wake", "acquire", "release", "spin")
-        run, worker, wake, acquire, release, spin = load_functions(_object_code(), names)
+        names = ("run", "worker", "wake", "acquire", "release", "spin", "shares")
+        run, worker, wake, acquire, release, spin, self.shares_address = load_functions(_object_code(), names)
         self.run = ctypes.CFUNCTYPE(word, ctypes.c_void_p)(run)
         self.worker = ctypes.CFUNCTYPE(None, word, word)(worker)
         self.wake = ctypes.CFUNCTYPE(None, word)(wake)

@@ -171,8 +171,10 @@ out:
   ret void
 }
 
-; walk: table, entries, steps, advances, their count, status, pool.
-define i64 @run(ptr %walk) {
+; Steps of a walk (table, entries, steps, advances, their count, status, pool): -1, or the step whose kernel wrote to
+; the status word. An entry is a kernel for one thread (0), one to be shared where the pool is ours (1), or a walk (2).
+; The advanced words are as before at the end.
+define internal i64 @steps(ptr %walk, i1 %own) {
 start:
   %entries_at = getelementptr i64, ptr %walk, i64 1
   %steps_at = getelementptr i64, ptr %walk, i64 2
@@ -187,24 +189,9 @@ start:
   %moves = load i64, ptr %moves_at, align 8
   %status = load ptr, ptr %status_at, align 8
   %pool = load ptr, ptr %pool_at, align 8
-  %workers_at = getelementptr i64, ptr %pool, i64 11
-  %wanted_at = getelementptr i64, ptr %pool, i64 37
-  %workers = load atomic i64, ptr %workers_at monotonic, align 8
-  %wanted = load i64, ptr %wanted_at, align 8
-  %none = icmp eq i64 %workers, 0
-  %missed = icmp ne i64 %wanted, 0
-  %alone = and i1 %none, %missed
-  %end = select i1 %alone, i64 -2, i64 -1
-  br i1 %none, label %ready, label %try
-try:
-  %taken = call i64 @acquire(ptr %pool)
-  %mine = icmp ne i64 %taken, 0
-  br label %ready
-ready:
-  %own = phi i1 [ false, %start ], [ %mine, %try ]
   br label %step
 step:
-  %s = phi i64 [ 0, %ready ], [ %s1, %stepped ]
+  %s = phi i64 [ 0, %start ], [ %s1, %stepped ]
   %live = icmp slt i64 %s, %steps
   br i1 %live, label %entry, label %leave
 entry:
@@ -219,11 +206,18 @@ launch:
   %kernel = load ptr, ptr %kernel_at, align 8
   %args = load ptr, ptr %args_at, align 8
   %flags = load i64, ptr %flags_at, align 8
+  %single = icmp eq i64 %flags, 0
+  br i1 %single, label %serial, label %special
+special:
   %wants = trunc i64 %flags to i1
-  %both = and i1 %wants, %own
-  br i1 %both, label %parallel, label %serial
+  br i1 %wants, label %shared, label %loop
+shared:
+  br i1 %own, label %parallel, label %serial
 parallel:
   call void @share(ptr %pool, ptr %kernel, ptr %args)
+  br label %check
+loop:
+  %inner = call i64 @steps(ptr %args, i1 %own)
   br label %check
 serial:
   call void %kernel(ptr %args, i64 0, i64 1)
@@ -254,13 +248,76 @@ stepped:
   %s1 = add i64 %s, 1
   br label %step
 leave:
-  %reached = phi i64 [ %end, %step ], [ %s, %check ]
+  %reached = phi i64 [ -1, %step ], [ %s, %check ]
+  br label %back
+back:
+  %b = phi i64 [ 0, %leave ], [ %b1, %restored ]
+  %more = icmp slt i64 %b, %moves
+  br i1 %more, label %restored, label %out
+restored:
+  %b2 = mul i64 %b, 2
+  %bword_at = getelementptr i64, ptr %advances, i64 %b2
+  %bincrement_at = getelementptr i64, ptr %bword_at, i64 1
+  %bword = load ptr, ptr %bword_at, align 8
+  %bincrement = load i64, ptr %bincrement_at, align 8
+  %way = mul i64 %bincrement, %s
+  %bold = load i64, ptr %bword, align 8
+  %bnew = sub i64 %bold, %way
+  store i64 %bnew, ptr %bword, align 8
+  %b1 = add i64 %b, 1
+  br label %back
+out:
+  ret i64 %reached
+}
+
+; A kernel whose arguments are a number of walks and the walks: each share walks its own.
+define void @shares(ptr %args, i64 %thread, i64 %threads) {
+start:
+  %count = load i64, ptr %args, align 8
+  br label %next
+next:
+  %n = phi i64 [ %thread, %start ], [ %n1, %walk ]
+  %mine = icmp slt i64 %n, %count
+  br i1 %mine, label %walk, label %out
+walk:
+  %place = add i64 %n, 1
+  %at = getelementptr i64, ptr %args, i64 %place
+  %steps = load ptr, ptr %at, align 8
+  %reached = call i64 @steps(ptr %steps, i1 false)
+  %n1 = add i64 %n, %threads
+  br label %next
+out:
+  ret void
+}
+
+define i64 @run(ptr %walk) {
+start:
+  %pool_at = getelementptr i64, ptr %walk, i64 6
+  %pool = load ptr, ptr %pool_at, align 8
+  %workers_at = getelementptr i64, ptr %pool, i64 11
+  %wanted_at = getelementptr i64, ptr %pool, i64 37
+  %workers = load atomic i64, ptr %workers_at monotonic, align 8
+  %wanted = load i64, ptr %wanted_at, align 8
+  %none = icmp eq i64 %workers, 0
+  %missed = icmp ne i64 %wanted, 0
+  %alone = and i1 %none, %missed
+  %end = select i1 %alone, i64 -2, i64 -1
+  br i1 %none, label %ready, label %try
+try:
+  %taken = call i64 @acquire(ptr %pool)
+  %mine = icmp ne i64 %taken, 0
+  br label %ready
+ready:
+  %own = phi i1 [ false, %start ], [ %mine, %try ]
+  %reached = call i64 @steps(ptr %walk, i1 %own)
   br i1 %own, label %free, label %out
 free:
   call void @release(ptr %pool)
   br label %out
 out:
-  ret i64 %reached
+  %through = icmp slt i64 %reached, 0
+  %result = select i1 %through, i64 %end, i64 %reached
+  ret i64 %result
 }
 """
 

@@ -6,14 +6,14 @@ import pytest
 from graphc.compiler import compile_graph
 from graphc.ir.dims import bind_shape
 from graphc.ir.parser import parse
-from graphc.runtime import binding, threads
+from graphc.runtime import assembly, threads
 from tests.codegen_cpu.bounds import check
 
 
 @pytest.fixture
 def thread_counts(monkeypatch):
     """What sets the number of threads; every kernel is shared between them, however small."""
-    monkeypatch.setattr(binding, "PARALLEL_WORK", 0)
+    monkeypatch.setattr(assembly, "PARALLEL_WORK", 0)
     before = threads.count()
     yield threads.set_num_threads
     threads.set_num_threads(before)

@@ -17,7 +17,7 @@ from graphc.ir.evaluate import bind_inputs
 from graphc.ir.printer import print_graph
 from graphc.ir.sizes import check_sizes
 from graphc.passes.dce import dce
-from graphc.runtime import binding, threads
+from graphc.runtime import assembly, threads
 from tests.codegen_cpu.agreement import State, assert_same_bits
 from tests.codegen_cpu.bounds import assert_within, reference_and_bounds
 from tests.passes.random_graphs import in_double, random_graph
@@ -31,7 +31,7 @@ COUNTS = (1, 2, 3)
 @pytest.fixture
 def shared_kernels(monkeypatch):
     """Threads share every kernel, however small."""
-    monkeypatch.setattr(binding, "PARALLEL_WORK", 0)
+    monkeypatch.setattr(assembly, "PARALLEL_WORK", 0)
     before = threads.count()
     yield
     threads.set_num_threads(before)

@@ -11,7 +11,7 @@ import pytest
 from graphc.compiler import compile_graph
 from graphc.errors import ArgumentError
 from graphc.ir.parser import parse
-from graphc.runtime import binding, threads
+from graphc.runtime import assembly, threads
 
 WIDE = "graph g(%x: f32[N,64]) {\n%y = tanh(%x)\n%s = reduce_sum(%y){axes=(1,)}\nreturn %y, %s\n}"
 PRELUDE = f"""
@@ -19,8 +19,8 @@ import atexit, os, sys, threading
 import numpy as np
 from graphc.compiler import compile_graph
 from graphc.ir.parser import parse
-from graphc.runtime import binding, threads
-binding.PARALLEL_WORK = 0
+from graphc.runtime import assembly, threads
+assembly.PARALLEL_WORK = 0
 f = compile_graph(parse({WIDE!r}))
 x = np.random.default_rng(0).random((300, 64), "f4")
 """
@@ -29,7 +29,7 @@ x = np.random.default_rng(0).random((300, 64), "f4")
 @pytest.fixture
 def shared(monkeypatch):
     """Every kernel is shared between threads, however small; the number of threads is put back."""
-    monkeypatch.setattr(binding, "PARALLEL_WORK", 0)
+    monkeypatch.setattr(assembly, "PARALLEL_WORK", 0)
     before = threads.count()
     yield compile_graph(parse(WIDE)), np.random.default_rng(0).random((300, 64), "f4")
     threads.set_num_threads(before)

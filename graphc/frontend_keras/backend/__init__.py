@@ -21,9 +21,10 @@ from graphc.frontend_keras.backend.elementwise import (
 from graphc.frontend_keras.backend.function import Function, function
 from graphc.frontend_keras.backend.gradients import gradients, stop_gradient
 from graphc.frontend_keras.backend.later import (
-    NotBuiltError, ctc_batch_cost, ctc_decode, ctc_label_dense_to_sparse, foldl, foldr, get_session,
-    manual_variable_initialization, map_fn, set_session)
+    NotBuiltError, ctc_batch_cost, ctc_decode, ctc_label_dense_to_sparse, get_session,
+    manual_variable_initialization, set_session)
 from graphc.frontend_keras.backend.leaves import Placeholder
+from graphc.frontend_keras.backend.loops import foldl, foldr, map_fn
 from graphc.frontend_keras.backend.losses import (
     binary_crossentropy, categorical_crossentropy, in_top_k, l2_normalize, sparse_categorical_crossentropy)
 from graphc.frontend_keras.backend.naming import get_uid, name_scope, origin, reset_uids

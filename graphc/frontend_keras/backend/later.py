@@ -24,9 +24,6 @@ class _NotBuilt:
         raise NotBuiltError(f"K.{self.__name__} is not built yet", where="graphc.frontend_keras.backend")
 
 
-map_fn = _NotBuilt("map_fn")
-foldl = _NotBuilt("foldl")
-foldr = _NotBuilt("foldr")
 get_session = _NotBuilt("get_session")
 set_session = _NotBuilt("set_session")
 manual_variable_initialization = _NotBuilt("manual_variable_initialization")

@@ -1,23 +1,23 @@
-"""K.rnn: a step function applied along the time axis.
+"""K.rnn: a step function applied along the time axis, as one loop.
 
-The steps are laid out one after the other in the graph, so their number must be known. The time axis is halved again
-and again, on the way in and on the way out: the gradient of n slices of one tensor would be a sum of n tensors of its
-whole size, that of halves is put together in log2(n) rounds.
+Inside, time is axis 0: a step's slice lies in one piece, and the rows of a batch are what threads share. The transposes at
+the borders meet those of the next layer and vanish, or become the order in which a product reads its operand.
 
-What does not live here: what one step computes (layers/recurrent_cells.py), the layers (layers/recurrent.py).
+What does not live here: the loop itself (loops.py), what one step computes (layers/recurrent_cells.py), the layers
+(layers/recurrent.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from graphc.errors import ArgumentError, ShapeError
-from graphc.frontend_keras.backend.later import NotBuiltError
+from graphc.frontend_keras.backend.loops import Loop
 from graphc.frontend_keras.backend.naming import current_origin
 from graphc.frontend_keras.backend.phase import switch
-from graphc.frontend_keras.backend.shaping import concatenate, expand_dims
-from graphc.frontend_keras.backend.tensor import Tensor, assume, cast, full_like, reshape_to
+from graphc.frontend_keras.backend.shaping import expand_dims, permute_dimensions, reverse
+from graphc.frontend_keras.backend.tensor import Tensor, assume, cast, full_like
+from graphc.ir.dims import Dim
 
 Step = Callable[[Tensor, list[Tensor]], tuple[Tensor, Sequence[Tensor]]]
 
@@ -30,12 +30,12 @@ def rnn(step_function: Step, inputs: Tensor, initial_states: Sequence[Tensor], g
     step_function   (input (samples, ...), states then constants) -> (output (samples, ...), new states)
     go_backwards    begin with the last time step; outputs come in the order in which they are made
     mask            (samples, time) or (samples, time, 1): where it is False the states stay as they are and the output
-                    is that of the step before; before the first step it is zero if `unroll`, else the first state
+                    is the first state; if `unroll`, that of the step before, which is zero before the first
     constants       tensors that every step gets after the states
     input_length    number of time steps, where the shape does not say it
 
     Returns the last output, all outputs (samples, time, ...), and the last states. Raises ShapeError for inputs of less
-    than 3 axes or no time steps, ArgumentError for a mask without states, NotBuiltError for an unknown number of steps.
+    than 3 axes or no time steps, ArgumentError for a mask without states.
     """
     if inputs.rank < 3:
         raise ShapeError("Input should be at least 3D", where=current_origin(), got=tuple(inputs.shape))
@@ -45,59 +45,51 @@ def rnn(step_function: Step, inputs: Tensor, initial_states: Sequence[Tensor], g
                             "states (and your step function should return as its first state at time `t` the output "
                             "at time `t-1`)", where=current_origin())
     steps = _number_of_steps(inputs, input_length, unroll)
-    parts = _unstacked(assume(inputs, (inputs.dims[0], steps, *inputs.dims[2:])))
-    kept = [None] * steps if mask is None else _kept(mask, inputs, steps)
-    outputs: list[Tensor] = []
-    before = None if unroll or not states else states[0]
-    for at in reversed(range(steps)) if go_backwards else range(steps):
-        output, new_states = step_function(parts[at], [*states, *(constants or ())])
+    loop = Loop(steps, reverse=go_backwards, least=1)
+    x = loop.slice(_time_first(assume(inputs, (inputs.dims[0], steps, *inputs.dims[2:]))))
+    held = [loop.carry(state) for state in states]
+    output, made = step_function(x, [*held, *(constants or ())])
+    new_states = list(made)
+    place = next((i for i, state in enumerate(new_states) if state is output), None)
+    before = None
+    if mask is not None:
+        here = loop.slice(_time_first(_kept(mask, inputs, steps)))
+        if unroll or not held or held[0].dims[1:] != output.dims[1:]:
+            before, place = loop.carry(full_like(0, output)), None
         phased = output._uses_learning_phase
-        here = kept[at]
-        if here is not None:
-            if before is None or before.dims[1:] != output.dims[1:]:
-                before = full_like(0, output)
-            output = switch(here, output, before)
-            new_states = [switch(here, new, old) for new, old in zip(new_states, states, strict=True)]
-        output._uses_learning_phase = phased or any(x._uses_learning_phase for x in outputs[-1:])
-        outputs.append(output)
-        before, states = output, list(new_states)
-    return outputs[-1], _stacked(outputs), states
+        output = switch(here, output, before or held[0])
+        output._uses_learning_phase = phased
+        new_states = [switch(here, new, old) for new, old in zip(new_states, held, strict=True)]
+    for leaf, new in zip(held, new_states, strict=True):
+        loop.follow(leaf, new)
+    if before is not None:
+        loop.follow(before, output)
+    loop.result(output)
+    finals, (outputs,) = loop.run()
+    last = finals[-1] if before is not None else finals[place] if place is not None else outputs[0 if go_backwards else -1]
+    return last, _time_first(reverse(outputs, 0) if go_backwards else outputs), finals[:len(held)]
 
 
-def _number_of_steps(inputs: Tensor, input_length: int | None, unroll: bool) -> int:
-    steps = inputs.dims[1] if isinstance(inputs.dims[1], int) else input_length
-    fix = ("Give the input a fixed number of time steps: Input(shape=(steps, features)), or in the first layer "
-           "input_shape=(steps, features), or input_length=steps in an Embedding.")
-    if steps is None and unroll:
+def _time_first(x: Tensor) -> Tensor:
+    """Axes 0 and 1 change places."""
+    return permute_dimensions(x, (1, 0, *range(2, x.rank)))
+
+
+def _number_of_steps(inputs: Tensor, input_length: int | None, unroll: bool) -> Dim:
+    steps = inputs.dims[1] if isinstance(inputs.dims[1], int) or input_length is None else input_length
+    if unroll and not isinstance(steps, int):
         raise ShapeError("Unrolling requires a fixed number of timesteps", where=current_origin(),
-                         got=tuple(inputs.shape), fix=fix)
-    if steps is None:
-        raise NotBuiltError("recurrence over a number of time steps that is not known beforehand is not built yet",
-                            where=current_origin(), got=tuple(inputs.shape), fix=fix)
-    if steps < 1:
+                         got=tuple(inputs.shape),
+                         fix="Give the input a fixed number of time steps: Input(shape=(steps, features)), or in the first "
+                             "layer input_shape=(steps, features), or input_length=steps in an Embedding.")
+    if isinstance(steps, int) and steps < 1:
         raise ShapeError("recurrence needs at least one time step", where=current_origin(), got=tuple(inputs.shape))
     return steps
 
 
-def _kept(mask: Tensor, inputs: Tensor, steps: int) -> list[Tensor | None]:
-    """For each step, (samples, 1): whether it counts."""
+def _kept(mask: Tensor, inputs: Tensor, steps: Dim) -> Tensor:
+    """(samples, time, 1): whether a step counts."""
     mask = cast(mask, "bool")
-    if mask.rank == inputs.rank - 1:
+    if mask.rank == 2:
         mask = expand_dims(mask)
-    return list(_unstacked(assume(mask, (mask.dims[0], steps, *mask.dims[2:]))))
-
-
-def _unstacked(x: Tensor) -> list[Tensor]:
-    """The parts of `x` along axis 1, without that axis."""
-    steps: Any = x.dims[1]
-    if steps == 1:
-        return [reshape_to(x, (x.dims[0], *x.dims[2:]))]
-    return _unstacked(x[:, :steps // 2]) + _unstacked(x[:, steps // 2:])
-
-
-def _stacked(parts: list[Tensor]) -> Tensor:
-    """The parts along a new axis 1."""
-    if len(parts) == 1:
-        return expand_dims(parts[0], 1)
-    half = len(parts) // 2
-    return concatenate([_stacked(parts[:half]), _stacked(parts[half:])], 1)
+    return assume(mask, (inputs.dims[0], steps, *mask.dims[2:]))
