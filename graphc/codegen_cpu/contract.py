@@ -42,6 +42,7 @@ from graphc.codegen_cpu.packing import (
     Packed,
     Panels,
     emit_pack,
+    is_packed,
     may_pack,
     must_pack,
 )
@@ -49,7 +50,7 @@ from graphc.codegen_cpu.positions import linear, plus, times
 from graphc.codegen_cpu.source import KernelSource
 from graphc.ir.dims import Dim, size_of
 from graphc.ir.types import DType
-from graphc.ir.views import Axis, Digit
+from graphc.ir.views import Axis, Digit, in_blocks
 
 SUMS = 3072  # sums kept before the epilogue runs, in elements: they stay in L1
 LINE_SUMS = 1 << 14  # the same for a line of known length, which is not cut: they stay in L2
@@ -368,13 +369,23 @@ class _Emitter:
         source, b, pack, width = self.source, self.spec.b, self.pack, self.tiles.width
         if pack is None:
             row = source.size(b.rows[0].stride) if b.rows else "0"
-            return f"{b.name}, {plus(b.at, times(k_at, row), 'j0')}, {row}"
+            return f"{b.name}, {plus(b.at, times(k_at, row), self._first_column())}, {row}"
         start = plus(pack.start, times("part", str(pack.room)) if pack.panels > 1 else "0")
         return f"{pack.name}, {plus(start, times(k_at, str(width))) if pack.resident else start}, {width}"
 
+    def _first_column(self) -> str:
+        """The offset of the panel's first column."""
+        columns = self.spec.b.columns
+        if not in_blocks(columns):
+            return "j0"
+        outer, block = self.source.size(columns[0].stride), columns[1].extent
+        if block == self.tiles.width:
+            return times("panel", outer)
+        return plus(times(f"(j0 // {block})", outer), f"j0 % {block}")
+
     def _packed(self) -> Packed | None:
         must = must_pack(self.panels, self.spec.n)
-        if not must and not may_pack(self.spec.n, self.spec.m):
+        if not must and (is_packed(self.panels) or not may_pack(self.spec.n, self.spec.m)):
             return None
         k, width, together = self.spec.k, self.tiles.width, 1 if must else self._together()
         resident = isinstance(k, int) and k * width * together * self.spec.dtype.itemsize <= RESIDENT

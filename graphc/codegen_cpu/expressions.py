@@ -12,11 +12,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphc.codegen_cpu.positions import ONE_TO_ONE, At, single
+from graphc.codegen_cpu.positions import ONE_TO_ONE, At, plus, single, times
 from graphc.codegen_cpu.source import KernelSource
 from graphc.errors import CompileError
 from graphc.ir.graph import Op, Value
-from graphc.ir.kernel import Kernel
+from graphc.ir.kernel import Kernel, in_parts
 from graphc.ir.spec import Kind
 
 _CALL = re.compile(r"\b([a-z_][a-z0-9_]*)\(")
@@ -63,11 +63,30 @@ class Expressions:
 
     def store_all(self, values: Sequence[Value], at: At) -> None:
         """Store several values. All are computed first: one may be written over what another reads."""
-        places = [at.fitted(value.type.shape, self.source.size) for value in values]
-        for value, place in zip(values, places, strict=True):
+        whole = [value for value in values if not self._in_parts(value)]
+        places = [at.fitted(value.type.shape, self.source.size) for value in whole]
+        for value, place in zip(whole, places, strict=True):
             self.value(value, place)
-        for value, place in zip(values, places, strict=True):
+        for value in values:
+            if self._in_parts(value):
+                self._store_parts(self._producers[value], at)
+        for value, place in zip(whole, places, strict=True):
             self.store(value, place)
+
+    def _in_parts(self, value: Value) -> bool:
+        return value in self._producers and in_parts(self._producers[value])
+
+    def _store_parts(self, op: Op, at: At) -> None:
+        """A concatenation, at the place of one element of each part: `at` is a position in the parts."""
+        axis, out = op.attr("axis"), op.result
+        texts = at.axes(self.source.size)
+        extent = self.source.size(op.operands[0].type.shape[axis])
+        names = [self.value(part, at) for part in op.operands]
+        for number, name in enumerate(names):
+            start = str(number * int(extent)) if extent.isdigit() else times(str(number), extent)
+            moved = plus(start, texts[axis])
+            place = single(out.type.shape, [*texts[:axis], f"({moved})" if " " in moved else moved, *texts[axis + 1:]])
+            self.source.line(f"{self.source.pointer(out)}[{self.flat(place)}] = {name}")
 
     def _compute(self, value: Value, at: At) -> str:
         if value in self._given:

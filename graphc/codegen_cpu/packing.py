@@ -16,6 +16,7 @@ from graphc.codegen_cpu.positions import linear, plus, times
 from graphc.codegen_cpu.source import KernelSource
 from graphc.ir.dims import Dim
 from graphc.ir.types import DType
+from graphc.ir.views import in_blocks
 
 WIDE = 256  # from this many columns on, rows lie pages apart
 FEW = 4  # rows of the first operand that do not make up for packing the second
@@ -57,8 +58,18 @@ class Packed:
 
 def must_pack(panels: Panels, n: Dim) -> bool:
     """Whether tiles cannot read b's panels where they lie."""
-    whole = isinstance(n, int) and n % panels.width == 0
+    if is_packed(panels):
+        return False
+    row = panels.b.rows[0].stride if panels.b.rows else 0
+    room = isinstance(n, int) and isinstance(row, int) and row >= -(-n // panels.width) * panels.width
+    whole = isinstance(n, int) and (n % panels.width == 0 or room)
     return panels.column != 1 or not whole or len(panels.b.rows) > 1
+
+
+def is_packed(panels: Panels) -> bool:
+    """Whether the panels lie one behind the other already."""
+    columns = panels.b.columns
+    return in_blocks(columns) and columns[1].extent % panels.width == 0  # type: ignore[operator]
 
 
 def may_pack(n: Dim, m: Dim) -> bool:

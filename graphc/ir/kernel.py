@@ -49,7 +49,8 @@ class Kernel:
     """One native function of the program.
 
     anchor is the op that decides the loop structure (None for a plain loop); aliases lists
-    (output, input) positions that share one buffer, read and written at the same index.
+    (output, input) positions that share one buffer, read and written at the same index; overwrites
+    (output position, value): a state that the kernel does not read, and whose buffer it writes.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Kernel:
     nest: Nest
     anchor: Op | None = None
     aliases: tuple[tuple[int, int], ...] = field(default=())
+    overwrites: tuple[tuple[int, Value], ...] = field(default=())
 
     @property
     def inputs(self) -> tuple[Value, ...]:
@@ -66,6 +68,12 @@ class Kernel:
     @property
     def outputs(self) -> tuple[Value, ...]:
         return self.graph.outputs
+
+    @property
+    def in_place(self) -> dict[Value, Value]:
+        """New value -> the value in whose buffer it is written."""
+        return {**{self.outputs[o]: self.inputs[i] for o, i in self.aliases},
+                **{self.outputs[o]: old for o, old in self.overwrites}}
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -94,6 +102,11 @@ class KernelGraph:
     graph: Graph
     kernels: tuple[Kernel, ...]
     decisions: tuple[Decision, ...]
+
+
+def in_parts(op: Op) -> bool:
+    """Whether a stored concatenation is written part by part, in one loop over parts of one shape."""
+    return op.name == "concatenate" and len(op.operands) > 1 and len({v.type.shape for v in op.operands}) == 1
 
 
 def _name(op: Op) -> str:

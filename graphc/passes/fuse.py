@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from graphc.ir.dims import Shape, size_of, split_axes
 from graphc.ir.graph import Graph, Op, Value
-from graphc.ir.kernel import Decision, Nest
+from graphc.ir.kernel import Decision, Nest, in_parts
 from graphc.ir.spec import Kind
 from graphc.passes.reads import Read, is_mover, reads_of, spreads_fold, stored_movers
 
@@ -69,8 +69,22 @@ class _Fusion:
             for value in dict.fromkeys(read.value for read in self.reads[op]):
                 if value in self.producers:
                     self._consider(self.producers[value], op)
+        if self.enabled:
+            self._join_copies()
         self._check_partition()
         return Groups(tuple(self.groups.values()), frozenset(self.stored), tuple(map(self._settled, self.decisions)))
+
+    def _join_copies(self) -> None:
+        """A copy of an input joins a loop of the same shape: one that may then be written over the input, if any."""
+        for group in list(self.groups.values()):
+            copy = group.ops[0]
+            if len(group.ops) > 1 or copy.name != "stop_gradient" or group.above or self.reads[copy][0].path:
+                continue
+            loop = next((g for g in reversed(self.groups.values()) if g.anchor is None
+                         and any(op.name != "stop_gradient" for op in g.ops) and g.nest.domain == group.nest.domain and self._size_obstacle(g, group) is None), None)
+            if loop is not None:
+                self.newest = -1
+                self._merge(loop, group)
 
     def _own_group(self, index: int, op: Op) -> None:
         group = Group(index, [op], nest_of(op), anchor=op if _is_anchor(op) else None)
@@ -110,6 +124,8 @@ class _Fusion:
         if second.contracts:
             return "a matmul's operand is stored before it runs"
         nest = first.nest if first.anchor is not None else second.nest
+        if (first.anchor or second.anchor) and any(in_parts(part) for part in (*first.ops, *second.ops)):
+            return "a concatenation is written part by part"
         return (self._nest_obstacle(first, second, nest)
                 or self._path_obstacle(first, second, nest)
                 or self._size_obstacle(first, second)
@@ -136,8 +152,9 @@ class _Fusion:
     def _way_obstacle(self, read: Read, op: Op, nest: Nest, contracts: bool) -> str | None:
         producer = self.producers[read.value]
         shape = read.value.type.shape
-        wanted = op.operands[0].type.shape if op.spec.kind is Kind.REDUCE else op.results[0].type.shape
-        if op in self.stored:
+        by_operand = op.spec.kind is Kind.REDUCE or in_parts(op)
+        wanted = op.operands[0].type.shape if by_operand else op.results[0].type.shape
+        if op in self.stored and not in_parts(op):
             return f"{op.name} moves elements between loop positions"
         if read.path and all(step.name == "reshape" for step in read.path) and _same_order(shape, nest, contracts) \
                 and _same_order(wanted, nest, contracts):
@@ -193,7 +210,7 @@ class _Fusion:
 
 def nest_of(op: Op) -> Nest:
     """The loop nest an op asks for by itself."""
-    shape = op.results[0].type.shape
+    shape = op.operands[0].type.shape if in_parts(op) else op.results[0].type.shape
     if op.spec.kind is Kind.REDUCE:
         operand = op.operands[0].type.shape
         attrs = op.kwargs

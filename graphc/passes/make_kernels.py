@@ -31,9 +31,11 @@ def make_kernels(graph: Graph, groups: Groups) -> KernelGraph:
     for position, index in enumerate(_order(above, pieces, set(graph.outputs))):
         group = by_index[index]
         piece, kind = pieces[index], _kind(group)
-        aliases = tuple((piece.outputs.index(new), piece.inputs.index(old))
-                        for new, old in in_place.items() if new in piece.outputs)
-        kernels.append(Kernel(f"k{position}_{_title(group)}", kind, piece, group.nest, group.anchor, aliases))
+        mine = [(piece.outputs.index(new), old) for new, old in in_place.items() if new in piece.outputs]
+        aliases = tuple((new, piece.inputs.index(old)) for new, old in mine if old in piece.inputs)
+        overwrites = tuple((new, old) for new, old in mine if old not in piece.inputs)
+        kernels.append(Kernel(f"k{position}_{_title(group)}", kind, piece, group.nest, group.anchor, aliases,
+                              overwrites))
     return KernelGraph(graph, tuple(kernels), groups.decisions)
 
 
@@ -91,7 +93,8 @@ def _donate(graph: Graph, groups: Groups, pieces: dict[int, Graph], above: dict[
         index = maker.get(new)
         if index is None or new in chosen or graph.outputs.count(new) > 1 or old in graph.outputs:
             continue
-        if _kind(by_index[index]) not in _IN_PLACE or not _reads_in_place(pieces[index], old, new):
+        if old in pieces[index].inputs and (_kind(by_index[index]) not in _IN_PLACE
+                                            or not _reads_in_place(pieces[index], old, new)):
             continue
         earlier = [*checked, *(i for i, piece in pieces.items() if old in piece.inputs and i != index)]
         if index in checked or any(above[i] >> index & 1 for i in earlier):

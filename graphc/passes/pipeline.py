@@ -28,6 +28,7 @@ from graphc.passes.inline_composites import inline_composites
 from graphc.passes.long_sums import long_sums
 from graphc.passes.loops import carrying, each_body
 from graphc.passes.make_kernels import make_kernels
+from graphc.passes.pack_weights import pack_weights
 from graphc.passes.plan_memory import plan_memory
 from graphc.passes.pools import pool_first, pool_in_winograd
 from graphc.passes.rewrite import rewrite
@@ -44,7 +45,7 @@ def passes_for(choices: Choices = DEFAULT) -> tuple[Pass, ...]:
     """The passes of an optimization, in order."""
     return (dce, cse, merge_scans, prune_scans, dce, rewrite, dce, Loops(choices), rewrite, dce, pool_first,
             Winograd(choices), dce, pool_in_winograd, inline_composites, legalize, fold_constants, rewrite, long_sums,
-            cse, dce, store_outputs)
+            cse, dce, store_outputs, pack_weights)
 
 
 @dataclass(frozen=True)

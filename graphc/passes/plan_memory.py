@@ -35,6 +35,5 @@ def _planned(kernels: KernelGraph, kept: Set[Value], loops: Mapping[Kernel, Memo
     last_use.update(dict.fromkeys(kept, len(kernels.kernels)))
     lives = {}
     for i, kernel in enumerate(kernels.kernels):
-        in_place = {kernel.outputs[output] for output, _ in kernel.aliases}
-        lives.update({v: (i, max(last_use.get(v, i), i)) for v in kernel.outputs if v not in in_place})
+        lives.update({v: (i, max(last_use.get(v, i), i)) for v in kernel.outputs if v not in kernel.in_place})
     return MemoryPlan(kernels, lives, loops={k: loops[k] for k in kernels.kernels if k in loops})

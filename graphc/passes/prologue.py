@@ -29,7 +29,7 @@ def split_prologue(kernels: KernelGraph, fixed: Set[Value]) -> tuple[KernelGraph
 
 
 def _belongs(kernel: Kernel, known: Set[Value], shown: Set[Value]) -> bool:
-    return (set(kernel.inputs) <= known and not kernel.aliases and not set(kernel.outputs) & shown
+    return (set(kernel.inputs) <= known and not kernel.in_place and not set(kernel.outputs) & shown
             and not any(op.name == "random_key" for op in kernel.graph.ops)
             and not any(r.type.symbols for op in kernel.graph.ops for r in op.results)
             and not any(op.name == "size" for op in kernel.graph.ops))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from graphc.ir.dims import Shape
 from graphc.ir.graph import Graph, Op, Value
 from graphc.ir.spec import Kind
-from graphc.ir.views import passes_through, view_of
+from graphc.ir.views import in_blocks, passes_through, view_of
+from graphc.passes.pack_weights import BLOCK
 
 MOVERS = (Kind.INDEX, Kind.SOURCE, Kind.GATHER)
 
@@ -58,13 +59,15 @@ def _padded(op: Op, producers: dict[Value, Op]) -> Iterator[Op]:
 def _unreadable(op: Op, producers: dict[Value, Op]) -> Iterator[Op]:
     """Movers in front of a contraction that must be stored: no view of a stored value, or one it cannot walk.
 
-    A contraction walks rows and columns of several digits, but batches and the second operand's columns of one.
+    A contraction walks rows and columns of several digits, but batches and the second operand's columns
+    of one, or of blocks as packed weights have them.
     """
     for side, value in enumerate(op.operands):
         view, blocked = view_of(value, producers, lambda op: False)
         if blocked is not None:
             yield blocked
-        single = view.axes[:-2] if side == 0 else (*view.axes[:-2], view.axes[-1])
+        packed = side == 1 and in_blocks(view.axes[-1]) and view.axes[-1][1].extent % BLOCK == 0
+        single = view.axes[:-2] if side == 0 or packed else (*view.axes[:-2], view.axes[-1])
         producer = producers.get(value)
         if producer is not None and is_mover(producer) and any(len(axis) > 1 for axis in single):
             yield producer

@@ -417,3 +417,54 @@ def sum_of_products(op: Op, b: Rewriter) -> Value | None:
     steps, rows, terms = x.type.shape
     across = b.emit("reshape", b.emit("transpose", x, perm=(1, 0, 2)), shape=(rows, steps * terms))
     return b.emit("matmul", across, b.emit("reshape", y, shape=(steps * terms, y.type.shape[2])))
+
+
+@rule("add")
+def sum_of_parts(op: Op, b: Rewriter) -> Value | None:
+    """Parts padded with zeros to the places of their neighbours and added up are put together instead.
+
+    graph before(%x: f32[R,2], %y: f32[R,3]) {
+      %a = pad(%x){high=(0,3), low=(0,0), value=0.0}
+      %b = pad(%y){high=(0,0), low=(0,2), value=0.0}
+      %z = add(%a, %b)
+      return %z
+    }
+    graph after(%x: f32[R,2], %y: f32[R,3]) {
+      %z = concatenate(%x, %y){axis=1}
+      return %z
+    }
+    """
+    parts = _padded_parts(op, b)
+    if parts is None:
+        return None
+    axes = {i for part in parts for i, (low, high) in enumerate(zip(part.attr("low"), part.attr("high"), strict=True))
+            if low != 0 or high != 0}
+    if len(axes) != 1:
+        return None
+    (axis,) = axes
+    if any(not isinstance(part.attr("low")[axis], int) for part in parts):
+        return None
+    parts.sort(key=lambda part: part.attr("low")[axis])
+    reached: Dim = 0
+    for part in parts:
+        if part.attr("low")[axis] != reached:
+            return None
+        reached = reached + part.operands[0].type.shape[axis]
+    if reached != op.result.type.shape[axis]:
+        return None
+    return b.emit("concatenate", *(part.operands[0] for part in parts), axis=axis)
+
+
+def _padded_parts(op: Op, b: Rewriter, depth: int = 6) -> list[Op] | None:
+    """The pads that a tree of sums adds up; None where something else is among them."""
+    found: list[Op] = []
+    for value in op.operands:
+        pad, inner = b.made_by(value, "pad"), b.made_by(value, "add")
+        if pad is not None and pad.attr("value") == 0:
+            found.append(pad)
+            continue
+        more = _padded_parts(inner, b, depth - 1) if inner is not None and depth else None
+        if more is None:
+            return None
+        found += more
+    return found

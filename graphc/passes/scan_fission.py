@@ -147,8 +147,8 @@ class _Sink:
         behind = set(self.chosen)
         for op in reversed(self.loop.ops):
             if op not in behind and any(op in (self.producers.get(v) for v in other.operands) for other in behind) \
-                    and is_cheap(op) and op.spec.kind is not Kind.ELEMENTWISE and self._batches(op) \
-                    and self._reaches(op):
+                    and is_cheap(op) and len(op.operands) == 1 and op.spec.kind is not Kind.ELEMENTWISE \
+                    and self._batches(op) and self._reaches(op):
                 behind.add(op)
         return [op for op in self.loop.ops if op in behind]
 

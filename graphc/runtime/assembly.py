@@ -158,7 +158,7 @@ class Assembly:
         mine = {value: place.moved(share.first * room.row_bytes(value)) for value, place in outer.items()}
         mine.update({value: Place(scratch + at) for value, at in share.offsets.items()})
         for kernel in program.plan.kernels.kernels:
-            mine.update({kernel.outputs[o]: mine[kernel.inputs[i]] for o, i in kernel.aliases})
+            mine.update({new: mine[old] for new, old in kernel.in_place.items()})
         pointers = len(self.pointers)
         entries = self.entries(program, share.sizes, mine, scratch + share.scratch, room.inner_threads)
         moves = [(position, room.moves[root]) for position, roots in self.pointers[pointers:]

@@ -59,7 +59,7 @@ class Binding:
         for value, state in program.states.items():
             self._addresses[value] = state.array.ctypes.data
         for kernel in program.plan.kernels.kernels:
-            self._addresses.update({kernel.outputs[o]: self._addresses[kernel.inputs[i]] for o, i in kernel.aliases})
+            self._addresses.update({new: self._addresses[old] for new, old in kernel.in_place.items()})
         self._status = np.zeros(1, np.int64)
         self._constants = _constants(program.plan)
         self._blocks, self._table, assembly = self._assemble()

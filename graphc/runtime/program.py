@@ -52,7 +52,7 @@ class Program:
     def late_copies(self) -> list[tuple[Value, Value]]:
         """(new value, state) for the updates that no kernel writes in place."""
         outputs = self.plan.kernels.graph.outputs
-        in_place = {k.outputs[o] for k in self.plan.kernels.kernels for o, _ in k.aliases}
+        in_place = {new for kernel in self.plan.kernels.kernels for new in kernel.in_place}
         return [(outputs[o], state) for o, state in self.updates if outputs[o] not in in_place]
 
 
