@@ -82,7 +82,8 @@ def _kernel_text(kernel: Kernel, offsets: Mapping[Value, int] | None) -> str:
                       if dims or part == "outer")
     lines = [f"# {kernel.kind.value} kernel over {nest}"]
     if kernel.in_place:
-        lines.append("# in place: " + ", ".join(f"%{new.hint} over %{old.hint}" for new, old in kernel.in_place.items()))
+        lines.append("# in place: " + ", ".join(f"%{new.hint} over %{old.hint}"
+                                                for new, old in kernel.in_place.items()))
     if offsets is not None:
         lines.append("# " + (", ".join(f"%{v.hint} at byte {offsets[v]}" for v in kernel.outputs if v in offsets)
                              or "no result in the arena"))

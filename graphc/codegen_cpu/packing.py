@@ -69,7 +69,7 @@ def must_pack(panels: Panels, n: Dim) -> bool:
 def is_packed(panels: Panels) -> bool:
     """Whether the panels lie one behind the other already."""
     columns = panels.b.columns
-    return in_blocks(columns) and columns[1].extent % panels.width == 0  # type: ignore[operator]
+    return in_blocks(columns) and columns[1].extent % panels.width == 0
 
 
 def may_pack(n: Dim, m: Dim) -> bool:

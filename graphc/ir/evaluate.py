@@ -72,7 +72,7 @@ class Body:
     def nothing(self, sizes: Mapping[str, int]) -> list[np.ndarray]:
         """Zeros of the outputs' types, for a loop of no steps; sizes: more symbols."""
         known = {**self.sizes, **sizes}
-        return [np.zeros(bind_shape(v.type.shape, known), _numpy(v.type.dtype, self.float64))
+        return [np.zeros(tuple(_bound(d, known) for d in v.type.shape), _numpy(v.type.dtype, self.float64))
                 for v in self.graph.outputs]
 
 

@@ -71,7 +71,7 @@ def view_of(value: Value, producers: Mapping[Value, Op], is_stored: Callable[[Op
 
 def in_blocks(axis: Axis) -> bool:
     """Whether an axis is cut into blocks of neighbours that lie block behind block, such as packed columns."""
-    return len(axis) == 2 and axis[1].stride == 1 and isinstance(axis[0].extent, int) and isinstance(axis[1].extent, int)
+    return len(axis) == 2 and axis[1].stride == 1 and all(isinstance(digit.extent, int) for digit in axis)
 
 
 def passes_through(op: Op) -> bool:

@@ -97,6 +97,8 @@ _RULES: dict[str, Rule] = {
     "slice": _with(lambda a, n: {"starts": (0, *a["starts"]), "limits": (n, *a["limits"]),
                                  "strides": (1, *a["strides"])}),
     "reverse": _with(lambda a, n: {"axes": _later(a["axes"])}),
+    "windows": _with(lambda a, n: {"axes": _later(a["axes"])}),
+    "spread": _with(lambda a, n: {"axes": _later(a["axes"])}),
     "pad": _with(lambda a, n: {"low": (0, *a["low"]), "high": (0, *a["high"])}),
     "concatenate": _along, "argmax": _along, "argmin": _along, "softmax": _along, "log_softmax": _along,
     "reduce_mean": _reduce, "reduce_variance": _reduce, "logsumexp": _reduce,

@@ -1,4 +1,6 @@
-"""What ops cost, as far as passes ask: which are computed again rather than kept, which are worth a loop of their own."""
+"""What ops cost, as far as passes ask: which are computed again rather than kept, which are worth a loop of their
+own.
+"""
 
 from __future__ import annotations
 

@@ -77,11 +77,13 @@ class _Fusion:
     def _join_copies(self) -> None:
         """A copy of an input joins a loop of the same shape: one that may then be written over the input, if any."""
         for group in list(self.groups.values()):
-            copy = group.ops[0]
-            if len(group.ops) > 1 or copy.name != "stop_gradient" or group.above or self.reads[copy][0].path:
+            reads = self.reads[group.ops[0]]
+            if len(group.ops) > 1 or group.ops[0].name != "stop_gradient" or group.above \
+                    or [read.path for read in reads] != [()]:
                 continue
             loop = next((g for g in reversed(self.groups.values()) if g.anchor is None
-                         and any(op.name != "stop_gradient" for op in g.ops) and g.nest.domain == group.nest.domain and self._size_obstacle(g, group) is None), None)
+                         and any(op.name != "stop_gradient" for op in g.ops)
+                         and g.nest.domain == group.nest.domain and self._size_obstacle(g, group) is None), None)
             if loop is not None:
                 self.newest = -1
                 self._merge(loop, group)

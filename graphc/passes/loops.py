@@ -72,7 +72,7 @@ def cone(producers: dict[Value, Op], values: Iterable[Value]) -> set[Value]:
 
 
 def each_scan(graph: Graph, change: Callable[[Op, Sequence[Value], Builder], Sequence[Value] | None]) -> Graph:
-    """The graph with every scan replaced by what `change(op, operands, builder)` returns for its results, if anything."""
+    """The graph with the results of scans replaced by what `change(op, operands, builder)` returns, if anything."""
     if not any(op.name == "scan" for op in graph.ops):
         return graph
     builder = Builder(graph.inputs)

@@ -24,7 +24,7 @@ from graphc.passes.cse import cse
 from graphc.passes.dce import dce
 from graphc.passes.fold_constants import fold_constants
 from graphc.passes.fuse import fuse
-from graphc.passes.inline_composites import inline_composites
+from graphc.passes.inline_composites import inline_composites, inline_once
 from graphc.passes.long_sums import long_sums
 from graphc.passes.loops import carrying, each_body
 from graphc.passes.make_kernels import make_kernels
@@ -38,6 +38,7 @@ from graphc.passes.scan_fission import scan_fission
 from graphc.passes.scan_prune import merge_scans, prune_scans
 from graphc.passes.scan_rows import scan_rows
 from graphc.passes.store_outputs import store_outputs
+from graphc.passes.sums_of_products import sums_of_products
 
 Pass = Callable[[Graph], Graph]
 
@@ -46,6 +47,9 @@ def passes_for(choices: Choices = DEFAULT) -> tuple[Pass, ...]:
     return (dce, cse, merge_scans, prune_scans, dce, rewrite, dce, Loops(choices), rewrite, dce, pool_first,
             Winograd(choices), dce, pool_in_winograd, inline_composites, legalize, fold_constants, rewrite, long_sums,
             cse, dce, store_outputs, pack_weights)
+
+
+SUMS_OVER_ITEMS = ("convolution_gradient",)
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,18 @@ class Loops:
     def __call__(self, graph: Graph) -> Graph:
         if not any(op.name == "scan" for op in graph.ops):
             return graph
-        for step in (simplify_bodies, prune_scans, scan_fission, prune_scans, dce, scan_rows):
+        for step in (simplify_bodies, prune_scans, scan_fission, prune_scans, dce,
+                     sums_of_products, scan_rows):
             graph = step(graph)
         return each_body(graph, lambda body, op: optimize(carrying(body, op), self.choices))
 
 
 def simplify_bodies(graph: Graph) -> Graph:
-    """The bodies of loops without what is dead, double or done in vain."""
-    return each_body(graph, lambda body, op: dce(rewrite(merge_scans(cse(dce(body))))))
+    """The bodies of loops without what is dead, double or done in vain.
+
+    Sums over items become products, which leave the loop, where all steps' items are summed at once.
+    """
+    return each_body(graph, lambda body, op: dce(rewrite(merge_scans(cse(inline_once(dce(body), SUMS_OVER_ITEMS))))))
 
 
 def optimize(graph: Graph, choices: Choices = DEFAULT, passes: tuple[Pass, ...] | None = None) -> Graph:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphc.ir.dims import Dim
 from graphc.ir.graph import Op, Value
 from graphc.ir.spec import Kind, op_spec, registered_ops
 from graphc.passes.rewrite import Rewriter, rule
@@ -393,35 +394,10 @@ def channels_last_along_axes(op: Op, b: Rewriter) -> Value | None:
     return _in_front(b.emit(op.name, x, **moved), b)
 
 
-@rule("reduce_sum")
-def sum_of_products(op: Op, b: Rewriter) -> Value | None:
-    """Products summed over their batch are one product with a longer sum: what a loop adds up step by step.
-
-    graph before(%x: f32[T,3,B], %y: f32[T,B,4]) {
-      %p = matmul(%x, %y)
-      %s = reduce_sum(%p){axes=(0,)}
-      return %s
-    }
-    graph after(%x: f32[T,3,B], %y: f32[T,B,4]) {
-      %t = transpose(%x){perm=(1,0,2)}
-      %a = reshape(%t){shape=(3,B*T)}
-      %b = reshape(%y){shape=(B*T,4)}
-      %s = matmul(%a, %b)
-      return %s
-    }
-    """
-    product = b.made_by(op.operands[0], "matmul")
-    if product is None or op.attr("axes") != (0,) or product.result.type.rank != 3:
-        return None
-    x, y = product.operands
-    steps, rows, terms = x.type.shape
-    across = b.emit("reshape", b.emit("transpose", x, perm=(1, 0, 2)), shape=(rows, steps * terms))
-    return b.emit("matmul", across, b.emit("reshape", y, shape=(steps * terms, y.type.shape[2])))
-
-
 @rule("add")
 def sum_of_parts(op: Op, b: Rewriter) -> Value | None:
-    """Parts padded with zeros to the places of their neighbours and added up are put together instead.
+    """Parts padded with zeros to the places of their neighbours and added up are put together instead
+    (only the sign of a zero can differ).
 
     graph before(%x: f32[R,2], %y: f32[R,3]) {
       %a = pad(%x){high=(0,3), low=(0,0), value=0.0}

@@ -95,7 +95,7 @@ class _ScanGradient:
 
     def _chosen(self, outputs: Sequence[Value], given: set[Value]) -> tuple[tuple[Op, ...], dict[Value, None]]:
         """The ops of the backward body, and what it reads of the forward one: inputs of that, and kept results."""
-        forward, inputs = set(self.body.ops), set(self.body.inputs)
+        forward = set(self.body.ops)
         producers = {r: op for op in self.inner.ops for r in op.results}
         readers: dict[Value, int] = {}
         for op in self.body.ops:
@@ -108,18 +108,18 @@ class _ScanGradient:
             value = pending.pop()
             if value in given or value in kept:
                 continue
-            op = producers.get(value)
-            if op is None or (op in forward and _keeps(op, producers, readers, inputs)):
+            maker = producers.get(value)
+            if maker is None or (maker in forward and _keeps(maker, producers, readers)):
                 kept[value] = None
-            elif op not in wanted:
-                wanted.add(op)
-                pending.extend(op.operands)
+            elif maker not in wanted:
+                wanted.add(maker)
+                pending.extend(maker.operands)
         order = {v: i for i, v in enumerate([*self.body.inputs, *(r for op in self.body.ops for r in op.results)])}
         return (tuple(op for op in self.inner.ops if op in wanted),
                 dict.fromkeys(sorted(kept, key=order.__getitem__)))
 
 
-def _keeps(op: Op, producers: dict[Value, Op], readers: dict[Value, int], inputs: set[Value]) -> bool:
+def _keeps(op: Op, producers: dict[Value, Op], readers: dict[Value, int]) -> bool:
     """Whether an op's result is kept: it is dear, or a sum with a dear value that nobody else reads."""
     if not is_cheap(op):
         return True

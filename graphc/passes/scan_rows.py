@@ -114,12 +114,10 @@ Rule = Callable[[Op, Mapping[Value, bool], Dim], Found]
 def _together(op: Op, has: Mapping[Value, bool], rows: Dim) -> Found:
     """Operands and results have rows, or none of them has."""
     values = (*op.operands, *op.results)
-    known = {has[v] for v in values if v in has}
-    if len(known) > 1:
+    kinds = {has[v] for v in values if v in has}
+    if len(kinds) > 1 or (True in kinds and any(not v.type.rank or v.type.shape[0] != rows for v in values)):
         return None
-    if known and next(iter(known)) and any(not v.type.rank or v.type.shape[0] != rows for v in values):
-        return None
-    return dict.fromkeys(values, next(iter(known))) if known else {}
+    return dict.fromkeys(values, True in kinds) if kinds else {}
 
 
 def _no_rows(op: Op, has: Mapping[Value, bool], rows: Dim) -> Found:

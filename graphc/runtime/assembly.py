@@ -72,7 +72,8 @@ class Assembly:
     def finish(self) -> np.ndarray:
         """The words as an array, which must live as long as any table over it."""
         array = np.array(self.words or [0], np.int64)
-        array[self._positions] = array[self._positions] * 8 + array.ctypes.data
+        own = np.array(self._positions, np.int64)
+        array[own] = array[own] * 8 + array.ctypes.data
         return array
 
     def words_of(self, value: Value) -> tuple[np.ndarray, np.ndarray]:

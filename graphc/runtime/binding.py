@@ -156,11 +156,11 @@ class Binding:
             self._aim(words, result)
             advances += [(base + 8 * int(w), result.nbytes // steps) for w in words[0]]
         if rows is not None:
-            words = np.array([self._take_words(i, given[i], rows, steps) for i in taken], np.int64)
-            first = words.ctypes.data
-            starts = range(first, first + words.nbytes, words.strides[0])
+            takers = np.array([self._take_words(i, given[i], rows, steps) for i in taken], np.int64)
+            first = takers.ctypes.data
+            starts = range(first, first + takers.nbytes, takers.strides[0])
             advances += [(start + 8, rows.nbytes // steps) for start in starts]
-            shared = (words[:, 3] * words[:, 4] >= PARALLEL_BYTES) & (threads.count() > 1)
+            shared = (takers[:, 3] * takers[:, 4] >= PARALLEL_BYTES) & (threads.count() > 1)
             takes = np.stack([np.full(len(taken), self._program.take_address), np.array(starts), shared], 1)
             table = np.concatenate([takes, table])
         try:

@@ -1,9 +1,9 @@
 """The driver: one native function that walks a program's table, and the loop that pool threads run.
 
-A table entry is three words: the kernel's address, its argument block's address, and 1 where the
-pool may share the work; an entry with 2 is a walk of its own, a loop. A kernel is `void(int64_t *args, int64_t thread, int64_t threads)`. After each
-step the driver adds each advance's increment to its word, which is how many steps of training run in
-one call. A kernel that writes to the status word ends the walk.
+A table entry is three words: the kernel's address, its argument block's address, and 1 where the pool may share the
+work; an entry with 2 is a walk of its own, a loop. A kernel is `void(int64_t *args, int64_t thread, int64_t threads)`.
+After each step the driver adds each advance's increment to its word, which is how many steps of training run in one
+call. A kernel that writes to the status word ends the walk.
 
 What does not live here: its text (driver_ir.py), the threads themselves (threads.py), what the words of an
 argument block mean (binding.py).

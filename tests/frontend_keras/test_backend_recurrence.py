@@ -119,8 +119,6 @@ def test_the_learning_phase_shows():
 def test_what_is_refused():
     with pytest.raises(ShapeError, match="Input should be at least 3D"):
         K.rnn(leaky, K.placeholder((None, 3)), [])
-    with pytest.raises(K.NotBuiltError, match="number of time steps .* Give the input a fixed number of time steps"):
-        K.rnn(leaky, K.placeholder((None, None, 3)), [])
     with pytest.raises(ShapeError, match="Unrolling requires a fixed number of timesteps"):
         K.rnn(leaky, K.placeholder((None, None, 3)), [], unroll=True)
     with pytest.raises(ShapeError, match="at least one time step"):

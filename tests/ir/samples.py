@@ -24,6 +24,7 @@ from tests.ir.sampling import (
     integers,
     sample,
 )
+from tests.ir.scan_samples import SCAN
 from tests.ir.window_samples import WINDOWS
 from tests.ir.winograd_samples import WINOGRAD
 
@@ -307,4 +308,4 @@ POSITIONS = [
 ]
 
 SAMPLES = [*ARITHMETIC, *COMPARISONS, *FUNCTIONS, *REDUCTIONS, *CONTRACTIONS, *MOVERS, *SOURCES, *POSITIONS,
-           *WINDOWS, *WINOGRAD]
+           *WINDOWS, *WINOGRAD, *SCAN]

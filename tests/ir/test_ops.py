@@ -6,8 +6,24 @@ import numpy as np
 import pytest
 
 from graphc.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
-from graphc.ir import F32, F64, I32, U32, Array, Builder, Kind, dtype_of, evaluate, op_spec, registered_ops, symbol
+from graphc.ir import (
+    F32,
+    F64,
+    I32,
+    U32,
+    Array,
+    Builder,
+    Graph,
+    Kind,
+    dtype_of,
+    evaluate,
+    op_spec,
+    registered_ops,
+    symbol,
+)
 from graphc.ir.dims import bind_shape
+from graphc.ir.parser import parse
+from graphc.ir.printer import print_graph
 from graphc.ir.traced import RuleContext, Traced
 from tests.ir.differences import check_gradient, gradient_graph
 from tests.ir.samples import SAMPLES, arrays_of, expected_of, graph_of
@@ -34,6 +50,8 @@ def assert_near(got, expected, dtype):
 def as_float64(sample):
     attrs = {name: F64 if value == F32 else value for name, value in sample.attrs.items()}
     attrs = {name: Array(v.data.astype(float)) if isinstance(v, Array) and v.data.dtype == np.float32 else v
+             for name, v in attrs.items()}
+    attrs = {name: parse(print_graph(v).replace("f32", "f64")) if isinstance(v, Graph) else v
              for name, v in attrs.items()}
     return replace(sample, types=tuple(t.replace("f32", "f64") for t in sample.types), attrs=attrs)
 

@@ -32,7 +32,7 @@ def test_kinds():
       %g = gather_grad(%w, %i){axis=1, size=9}
       return %m, %s, %c, %t, %g
     }""")
-    assert [k.kind for k in kernels] == [KernelKind.CONTRACT, KernelKind.REDUCE, KernelKind.SCAN, KernelKind.LOOP,
+    assert [k.kind for k in kernels] == [KernelKind.CONTRACT, KernelKind.REDUCE, KernelKind.PREFIX, KernelKind.LOOP,
                                          KernelKind.SCATTER]
 
 
@@ -171,8 +171,8 @@ def test_old_state_returned_beside_the_new_one():
       %n = add(%x, %a)
       return %n -> %a, %a
     }""")
-    assert names(kernels) == [["stop_gradient"], ["add"]]
-    assert aliases(kernels) == [(1, "n", "a")]
+    assert names(kernels) == [["add", "stop_gradient"]]
+    assert aliases(kernels) == [(0, "n", "a")]
 
 
 def test_kernels_are_named_by_their_ops():

@@ -1,7 +1,8 @@
 """K.rnn: a step function applied along the time axis, as one loop.
 
-Inside, time is axis 0: a step's slice lies in one piece, and the rows of a batch are what threads share. The transposes at
-the borders meet those of the next layer and vanish, or become the order in which a product reads its operand.
+Inside, time is axis 0: a step's slice lies in one piece, and the rows of a batch are what threads share. The
+transposes at the borders meet those of the next layer and vanish, or become the order in which a product reads its
+operand.
 
 What does not live here: the loop itself (loops.py), what one step computes (layers/recurrent_cells.py), the layers
 (layers/recurrent.py).
@@ -50,15 +51,14 @@ def rnn(step_function: Step, inputs: Tensor, initial_states: Sequence[Tensor], g
     held = [loop.carry(state) for state in states]
     output, made = step_function(x, [*held, *(constants or ())])
     new_states = list(made)
+    phased = output._uses_learning_phase
     place = next((i for i, state in enumerate(new_states) if state is output), None)
     before = None
     if mask is not None:
         here = loop.slice(_time_first(_kept(mask, inputs, steps)))
         if unroll or not held or held[0].dims[1:] != output.dims[1:]:
             before, place = loop.carry(full_like(0, output)), None
-        phased = output._uses_learning_phase
-        output = switch(here, output, before or held[0])
-        output._uses_learning_phase = phased
+        output = switch(here, output, held[0] if before is None else before)
         new_states = [switch(here, new, old) for new, old in zip(new_states, held, strict=True)]
     for leaf, new in zip(held, new_states, strict=True):
         loop.follow(leaf, new)
@@ -66,8 +66,13 @@ def rnn(step_function: Step, inputs: Tensor, initial_states: Sequence[Tensor], g
         loop.follow(before, output)
     loop.result(output)
     finals, (outputs,) = loop.run()
-    last = finals[-1] if before is not None else finals[place] if place is not None else outputs[0 if go_backwards else -1]
-    return last, _time_first(reverse(outputs, 0) if go_backwards else outputs), finals[:len(held)]
+    if place is None:
+        last = finals[-1] if before is not None else outputs[0 if go_backwards else -1]
+    else:
+        last = finals[place]
+    outputs = _time_first(reverse(outputs, 0) if go_backwards else outputs)
+    last._uses_learning_phase = outputs._uses_learning_phase = phased
+    return last, outputs, finals[:len(held)]
 
 
 def _time_first(x: Tensor) -> Tensor:
@@ -80,8 +85,8 @@ def _number_of_steps(inputs: Tensor, input_length: int | None, unroll: bool) -> 
     if unroll and not isinstance(steps, int):
         raise ShapeError("Unrolling requires a fixed number of timesteps", where=current_origin(),
                          got=tuple(inputs.shape),
-                         fix="Give the input a fixed number of time steps: Input(shape=(steps, features)), or in the first "
-                             "layer input_shape=(steps, features), or input_length=steps in an Embedding.")
+                         fix="Give the input a fixed number of time steps: Input(shape=(steps, features)), or in the "
+                             "first layer input_shape=(steps, features), or input_length=steps in an Embedding.")
     if isinstance(steps, int) and steps < 1:
         raise ShapeError("recurrence needs at least one time step", where=current_origin(), got=tuple(inputs.shape))
     return steps

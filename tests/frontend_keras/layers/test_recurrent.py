@@ -357,8 +357,6 @@ def test_calls_that_do_not_fit():
         LSTM(UNITS)(Input((STEPS, None)))
     with pytest.raises(ValueError, match="Cannot unroll a RNN if the time dimension is undefined or equal to 1"):
         LSTM(UNITS, unroll=True)(Input((None, FEATURES)))
-    with pytest.raises(K.NotBuiltError, match="Give the input a fixed number of time steps"):
-        LSTM(UNITS)(Input((None, FEATURES)))
     for cell in (3, Dense(2)):
         with pytest.raises(ArgumentError, match="a cell needs"):
             RNN(cell)
