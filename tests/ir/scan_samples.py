@@ -58,7 +58,8 @@ SCAN = [
            carried=1, sliced=1, length=0, reverse=False),
     sample("scan", "f32[B,4]", "f32[5,B,4]", "f32[4,4]", expected=product, sizes={"B": 3},
            domain=between(-0.5, 0.5), body=PRODUCT, carried=1, sliced=1, length=5, reverse=True),
-    sample("scan", "f32[3,3]", "f32[4,3,3]", expected=mixed, body=MIXED, carried=1, sliced=1, length=4, reverse=False),
+    sample("scan", "f32[3,3]", "f32[4,3,3]", expected=mixed, domain=between(-0.5, 0.5), body=MIXED, carried=1, sliced=1,
+           length=4, reverse=False),
     sample("scan", "f32[T,B,3]", "f32[3]", expected=lambda x, w: x * w, sizes={"B": 2, "T": 3}, body=EACH, carried=0,
            sliced=1, length=T, reverse=False),
 ]
