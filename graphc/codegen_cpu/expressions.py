@@ -16,7 +16,7 @@ from graphc.codegen_cpu.positions import ONE_TO_ONE, At, plus, single, times
 from graphc.codegen_cpu.source import KernelSource
 from graphc.errors import CompileError
 from graphc.ir.graph import Op, Value
-from graphc.ir.kernel import Kernel, in_parts
+from graphc.ir.kernel import Kernel, by_operand, in_parts
 from graphc.ir.spec import Kind
 
 _CALL = re.compile(r"\b([a-z_][a-z0-9_]*)\(")
@@ -63,18 +63,24 @@ class Expressions:
 
     def store_all(self, values: Sequence[Value], at: At) -> None:
         """Store several values. All are computed first: one may be written over what another reads."""
-        whole = [value for value in values if not self._in_parts(value)]
+        movers = {value: self._producers[value] for value in values
+                  if value in self._producers and by_operand(self._producers[value])}
+        whole = [value for value in values if value not in movers]
         places = [at.fitted(value.type.shape, self.source.size) for value in whole]
         for value, place in zip(whole, places, strict=True):
             self.value(value, place)
-        for value in values:
-            if self._in_parts(value):
-                self._store_parts(self._producers[value], at)
+        for op in movers.values():
+            (self._store_parts if in_parts(op) else self._store_moved)(op, at)
         for value, place in zip(whole, places, strict=True):
             self.store(value, place)
 
-    def _in_parts(self, value: Value) -> bool:
-        return value in self._producers and in_parts(self._producers[value])
+    def _store_moved(self, op: Op, at: At) -> None:
+        """A transpose, where its operand's element at the position `at` goes."""
+        (x,) = op.operands
+        here = at.fitted(x.type.shape, self.source.size)
+        text, axes = self.value(x, here), here.axes(self.source.size)
+        place = single(op.result.type.shape, [f"({axes[i]})" if " " in axes[i] else axes[i] for i in op.attr("perm")])
+        self.source.line(f"{self.source.pointer(op.result)}[{self.flat(place)}] = {text}")
 
     def _store_parts(self, op: Op, at: At) -> None:
         """A concatenation, at the place of one element of each part: `at` is a position in the parts."""

@@ -109,5 +109,21 @@ def in_parts(op: Op) -> bool:
     return op.name == "concatenate" and len(op.operands) > 1 and len({v.type.shape for v in op.operands}) == 1
 
 
+MOVED = 1 << 10  # bytes of a row that is moved: longer ones are faster moved by themselves (measured)
+
+
+def moves_rows(op: Op) -> bool:
+    """Whether a stored transpose is written row by row, in one loop over the rows of its operand."""
+    if op.name != "transpose" or op.result.type.rank < 3 or op.attr("perm")[-1] != op.result.type.rank - 1:
+        return False
+    size = op.result.type.shape[-1] * op.result.type.dtype.itemsize
+    return isinstance(size, int) and size <= MOVED
+
+
+def by_operand(op: Op) -> bool:
+    """Whether a stored mover is written in a loop over its operands' elements, wherever those go."""
+    return in_parts(op) or moves_rows(op)
+
+
 def _name(op: Op) -> str:
     return f"{op.name} ({escape(op.origin)})" if op.origin else op.name

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from graphc.ir.dims import Shape, size_of, split_axes
 from graphc.ir.graph import Graph, Op, Value
-from graphc.ir.kernel import Decision, Nest, in_parts
+from graphc.ir.kernel import Decision, Nest, by_operand, in_parts
 from graphc.ir.spec import Kind
 from graphc.passes.reads import Read, is_mover, reads_of, spreads_fold, stored_movers
 
@@ -128,6 +128,9 @@ class _Fusion:
         nest = first.nest if first.anchor is not None else second.nest
         if (first.anchor or second.anchor) and any(in_parts(part) for part in (*first.ops, *second.ops)):
             return "a concatenation is written part by part"
+        if any(group.anchor and group.anchor.name != "matmul" for group in (first, second)) \
+                and any(by_operand(part) for part in (*first.ops, *second.ops)):
+            return "rows are written elsewhere"
         return (self._nest_obstacle(first, second, nest)
                 or self._path_obstacle(first, second, nest)
                 or self._size_obstacle(first, second)
@@ -154,9 +157,10 @@ class _Fusion:
     def _way_obstacle(self, read: Read, op: Op, nest: Nest, contracts: bool) -> str | None:
         producer = self.producers[read.value]
         shape = read.value.type.shape
-        by_operand = op.spec.kind is Kind.REDUCE or in_parts(op)
-        wanted = op.operands[0].type.shape if by_operand else op.results[0].type.shape
-        if op in self.stored and not in_parts(op):
+        wanted = (op.operands if op.spec.kind is Kind.REDUCE or by_operand(op) else op.results)[0].type.shape
+        if producer in self.stored:
+            return f"{producer.name} is written element by element, in another order"
+        if op in self.stored and not by_operand(op):
             return f"{op.name} moves elements between loop positions"
         if read.path and all(step.name == "reshape" for step in read.path) and _same_order(shape, nest, contracts) \
                 and _same_order(wanted, nest, contracts):
@@ -212,7 +216,7 @@ class _Fusion:
 
 def nest_of(op: Op) -> Nest:
     """The loop nest an op asks for by itself."""
-    shape = op.operands[0].type.shape if in_parts(op) else op.results[0].type.shape
+    shape = op.operands[0].type.shape if by_operand(op) else op.results[0].type.shape
     if op.spec.kind is Kind.REDUCE:
         operand = op.operands[0].type.shape
         attrs = op.kwargs
