@@ -24,6 +24,7 @@ from graphc.ir.kernel import Kernel
 from graphc.ir.program import Emitted
 from graphc.ir.sizes import check_told
 from graphc.passes.choices import DEFAULT, Choices
+from graphc.passes.pack_weights import PackFixed
 from graphc.passes.pipeline import optimize, plan
 from graphc.runtime import threads
 from graphc.runtime.cache import kernel_cache
@@ -76,7 +77,7 @@ def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None,
     kept = tuple((output, input_) for output, input_ in graph.donations if input_ in states)
     written = {input_ for _, input_ in kept}
     fixed = {graph.inputs[i] for i, state in states.items() if i not in written and reports_writes(state)}
-    memory = plan(optimize(graph.replace(donations=kept), choices), fusion=fusion, fixed=fixed)
+    memory = plan(PackFixed(fixed)(optimize(graph.replace(donations=kept), choices)), fusion=fusion, fixed=fixed)
     kernels = memory.all_kernels
     emitted = [emit_kernel(kernel) for kernel in kernels]
     *addresses, copy, take = native_code([*emitted, emit_copy(), emit_take()], kernels)

@@ -1,15 +1,17 @@
-"""Weights that a loop multiplies by in every step are packed once, in front of it.
+"""Weights that a loop multiplies by in every step are packed once, in front of it; those that only change between
+calls, before the first call.
 
 A product reads blocks of BLOCK columns of its second operand. Where those do not lie as they are read, each run of a
-kernel packs them; in a loop that is once a step. In front of the loop they are laid out block behind block, or, if
-there are few columns, row by row with zeros behind the last column; inside, a view makes a matrix of that again.
+kernel packs them; in a loop that is once a step. Instead they are laid out once, block behind block, or, if there are few columns, row by
+row with zeros behind the last column; where they are used, a view makes a matrix of that again.
 
 What does not live here: when a kernel packs (codegen_cpu/packing.py), what it reads without (codegen_cpu/contract.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 
 from graphc.ir.builder import Builder
 from graphc.ir.graph import Graph, Op, Value
@@ -19,11 +21,38 @@ from graphc.passes.loops import Loop, each_scan
 BLOCK = 64  # columns; every panel width divides it
 LANES = 16
 MANY = 256  # columns from which on rows lie so far apart that kernels pack them
+LARGEST = 4 << 20  # bytes of weights of which a second form is kept between calls
 
 
 def pack_weights(graph: Graph) -> Graph:
     """Pack the second operands of products in the bodies of scans, where they come from outside."""
     return each_scan(graph, _packed)
+
+
+@dataclass(frozen=True)
+class PackFixed:
+    """Pack the weights among `fixed`, inputs that only change between calls, for products outside of loops."""
+
+    fixed: Set[Value]
+
+    def __call__(self, graph: Graph) -> Graph:
+        b = Builder(graph.inputs)
+        producers = graph.producers()
+        new: dict[Value, Value] = {v: v for v in graph.inputs}
+        changed = False
+        for op in graph.ops:
+            operands = [new[v] for v in op.operands]
+            if op.name == "matmul" and op.result.type.rank == 2:
+                way = _way(op.operands[1], producers)
+                weights = way[-1].operands[0] if way else op.operands[1]
+                size = weights.type.nbytes
+                if weights in self.fixed and isinstance(size, int) and size <= LARGEST \
+                        and _worth(way, op.operands[1]):
+                    operands[1] = _view(_store(weights, way, b), op.operands[1].type.shape, b)
+                    changed = True
+            copy = b.add_existing(op) if tuple(operands) == op.operands else b.copy(op, operands)
+            new.update(zip(op.results, copy.results, strict=True))
+        return b.graph((new[v] for v in graph.outputs), graph.name, graph.donations) if changed else graph
 
 
 def _packed(op: Op, operands: Sequence[Value], b: Builder) -> Sequence[Value] | None:
