@@ -119,13 +119,15 @@ def _run_before(above: dict[int, int], first: int, second: int) -> None:
 
 
 def _order(above: dict[int, int], pieces: dict[int, Graph], kept: set[Value]) -> list[int]:
-    """A topological order; among what may run, what gives back most memory, else the oldest group.
+    """A topological order; among what may run, what gives back most memory, else the oldest group; loops last, so that
+    those which do not wait for each other stand side by side.
 
     Memory is counted for symbols of size NOMINAL; `kept` is what nobody gives back.
     """
     waiting = {index: {i for i in above if bits >> i & 1} for index, bits in above.items()}
     made = {v for piece in pieces.values() for v in piece.outputs}
     readers = Counter(v for piece in pieces.values() for v in piece.inputs if v in made and v not in kept)
+    loops = {index for index, piece in pieces.items() if any(op.name == "scan" for op in piece.ops)}
     ready = {index for index, needs in waiting.items() if not needs}
     below: dict[int, list[int]] = {}
     for index, needs in waiting.items():
@@ -139,7 +141,7 @@ def _order(above: dict[int, int], pieces: dict[int, Graph], kept: set[Value]) ->
 
     order: list[int] = []
     while ready:
-        done = min(ready, key=lambda index: (-max(given_back(index), 0), index))
+        done = min(ready, key=lambda index: (index in loops, -max(given_back(index), 0), index))
         ready.remove(done)
         order.append(done)
         readers.subtract(v for v in pieces[done].inputs if v in readers)

@@ -2,8 +2,8 @@
 calls, before the first call.
 
 A product reads blocks of BLOCK columns of its second operand. Where those do not lie as they are read, each run of a
-kernel packs them; in a loop that is once a step. Instead they are laid out once, block behind block, or, if there are few columns, row by
-row with zeros behind the last column; where they are used, a view makes a matrix of that again.
+kernel packs them; in a loop that is once a step. Instead they are laid out once, block behind block, or, if there are
+few columns, row by row with zeros behind the last column; where they are used, a view makes a matrix of that again.
 
 What does not live here: when a kernel packs (codegen_cpu/packing.py), what it reads without (codegen_cpu/contract.py).
 """

@@ -1,8 +1,9 @@
 """Argument blocks, tables and loops of one binding, written into one row of words.
 
 A loop is an entry like a kernel. Where the rows of its body are independent, its code is the driver's `shares`: each
-share walks the table of its own rows through all steps, and no thread waits for another. Otherwise the entry is marked
-as a walk, and its kernels are shared one by one. Pointers to slices move on after every step.
+share walks the table of its own rows through all steps, and no thread waits for another; so do loops that do not read
+each other's results. Otherwise the entry is marked as a walk, and its kernels are shared one by one. Pointers to slices
+move on after every step.
 
 What does not live here: the walk (driver_ir.py), where values lie in the arena (binding.py), how much room a loop needs
 (loop_room.py).
@@ -10,7 +11,7 @@ What does not live here: the walk (driver_ir.py), where values lie in the arena 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from graphc.ir.dims import bind
 from graphc.ir.graph import Value
 from graphc.ir.program import Emitted
 from graphc.runtime import driver
-from graphc.runtime.loop_room import LoopRoom, Share, aligned, bytes_of, loop_room
+from graphc.runtime.loop_room import LoopRoom, Share, aligned, bytes_of, loop_rooms, side_by_side
 from graphc.runtime.program import Loop, Program
 
 PARALLEL_WORK = 1 << 17  # scalar operations below which waking threads costs more than it gives
@@ -59,12 +60,12 @@ class Assembly:
                 threads: int) -> list[Entry]:
         """The entries of a program, argument blocks written; threads: how many may share a kernel."""
         entries: list[Entry] = []
-        for launch in program.launches:
-            if isinstance(launch, Loop):
-                entries += self._loop(launch, sizes, places, scratch, threads)
+        for group in side_by_side(program):
+            if isinstance(group, list):
+                entries += self._loops(group, sizes, places, scratch, threads)
                 continue
-            way = SHARED if threads > 1 and worth_sharing(launch.emitted, sizes) else SERIAL
-            entries.append((launch.address, self._block(launch.emitted, sizes, places, scratch, threads), way))
+            way = SHARED if threads > 1 and worth_sharing(group.emitted, sizes) else SERIAL
+            entries.append((group.address, self._block(group.emitted, sizes, places, scratch, threads), way))
         for new, state in program.late_copies:
             entries.append(self._copy(program, places[new], places[state], bytes_of(state.type, sizes)))
         return entries
@@ -112,10 +113,28 @@ class Assembly:
 
     # ---- loops
 
-    def _loop(self, loop: Loop, sizes: Mapping[str, int], places: Places, scratch: int, threads: int) -> list[Entry]:
-        """What comes before the loop (its body's prologue, copies of the initial values), and the loop."""
-        room = loop_room(loop, sizes, threads)
-        outer = self._outer(loop, room, places, scratch)
+    def _loops(self, loops: Sequence[Loop], sizes: Mapping[str, int], places: Places, scratch: int,
+               threads: int) -> list[Entry]:
+        """What comes before loops that run side by side, and the loops: the walks of all of them are shared."""
+        entries: list[Entry] = []
+        walks: list[int] = []
+        rooms = loop_rooms(loops, sizes, threads)
+        for loop, room in zip(loops, rooms, strict=True):
+            outer = self._outer(loop, room, places, scratch)
+            entries += self._before(loop, room, sizes, places, outer, scratch, threads)
+            walks += [self._walk(loop, room, share, outer, scratch) for share in room.shares]
+            scratch += room.total
+        if len(walks) == 1:
+            return [*entries, (0, walks[0], WALK)]
+        first = len(self.words)
+        self.words.append(len(walks))
+        for walk in walks:
+            self._position(walk)
+        return [*entries, (driver.native().shares_address, first, SHARED)]
+
+    def _before(self, loop: Loop, room: LoopRoom, sizes: Mapping[str, int], places: Places, outer: Places,
+                scratch: int, threads: int) -> list[Entry]:
+        """The body's prologue, and copies of the initial values."""
         entries: list[Entry] = []
         if loop.body.prologue is not None:
             entries += self.entries(loop.body.prologue, sizes, outer, scratch + room.scratch, threads)
@@ -123,15 +142,6 @@ class Assembly:
         assert op is not None
         for start, value in zip(op.operands[:op.attr("carried")], body.inputs, strict=False):
             entries.append(self._copy(loop.body, places[start], outer[value], bytes_of(start.type, sizes)))
-        walks = [self._walk(loop, room, share, outer, scratch) for share in room.shares]
-        if len(walks) == 1:
-            entries.append((0, walks[0], WALK))
-            return entries
-        first = len(self.words)
-        self.words.append(len(walks))
-        for walk in walks:
-            self._position(walk)
-        entries.append((driver.native().shares_address, first, SHARED))
         return entries
 
     def _outer(self, loop: Loop, room: LoopRoom, places: Places, scratch: int) -> dict[Value, Place]:

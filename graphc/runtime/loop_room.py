@@ -5,14 +5,14 @@ What does not live here: addresses, argument blocks and tables (assembly.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from graphc.ir.dims import bind, bind_shape, size_of, symbol
 from graphc.ir.graph import Value
 from graphc.ir.layout import ALIGNMENT
 from graphc.ir.types import TensorType
-from graphc.runtime.program import Loop, Program
+from graphc.runtime.program import Launch, Loop, Program
 
 SHARED_WORK = 1 << 16  # scalar operations of a whole loop below which one thread runs it
 
@@ -52,8 +52,33 @@ class LoopRoom:
         return -step * (self.steps - 1) if step < 0 and self.steps else 0
 
 
-def loop_room(loop: Loop, sizes: Mapping[str, int], threads: int) -> LoopRoom:
-    """Lay out a loop for these sizes, on up to `threads` threads."""
+def side_by_side(program: Program) -> list[Launch | list[Loop]]:
+    """The launches in order; neighbouring loops that do not read each other's results stand in one list."""
+    groups: list[Launch | list[Loop]] = []
+    for launch in program.launches:
+        last = groups[-1] if groups else None
+        if isinstance(launch, Launch):
+            groups.append(launch)
+        elif isinstance(last, list) and _independent(launch, last):
+            last.append(launch)
+        else:
+            groups.append([launch])
+    return groups
+
+
+def _independent(loop: Loop, others: Sequence[Loop]) -> bool:
+    made = {value for other in others for value in other.kernel.outputs}
+    return made.isdisjoint(loop.kernel.inputs) and not loop.kernel.in_place
+
+
+def loop_rooms(loops: Sequence[Loop], sizes: Mapping[str, int], threads: int) -> list[LoopRoom]:
+    """Lay out loops that run side by side, one room behind the other; one too small to be split takes one thread."""
+    alone = len(loops) == 1 or threads == 1
+    return [loop_room(loop, sizes, threads, alone) for loop in loops]
+
+
+def loop_room(loop: Loop, sizes: Mapping[str, int], threads: int, alone: bool = True) -> LoopRoom:
+    """Lay out a loop for these sizes, on up to `threads` threads, which share the kernels of one that is `alone`."""
     op, plan = loop.kernel.anchor, loop.body.plan
     assert op is not None
     body = plan.kernels.graph
@@ -78,7 +103,7 @@ def loop_room(loop: Loop, sizes: Mapping[str, int], threads: int) -> LoopRoom:
         offsets.update({value: total + at for value, at in made.items()})
         scratch = total + room
         total = scratch + scratch_bytes(loop.body.prologue, sizes, threads)
-    inner_threads = threads if split == 1 else 1
+    inner_threads = threads if split == 1 and alone else 1
     shares = []
     for number in range(split):
         first, last = rows * number // split, rows * (number + 1) // split
@@ -97,13 +122,13 @@ def loop_room(loop: Loop, sizes: Mapping[str, int], threads: int) -> LoopRoom:
 
 
 def scratch_bytes(program: Program, sizes: Mapping[str, int], threads: int) -> int:
-    """The most scratch memory that one kernel of the program needs."""
+    """The most scratch memory that a kernel, or loops side by side, need."""
     needs = [0]
-    for launch in program.launches:
-        if isinstance(launch, Loop):
-            needs.append(loop_room(launch, sizes, threads).total)
+    for group in side_by_side(program):
+        if isinstance(group, list):
+            needs.append(sum(room.total for room in loop_rooms(group, sizes, threads)))
         else:
-            needs.append(sum(aligned(w.subject) for w in launch.emitted.words if w.kind == "scratch") * threads)
+            needs.append(sum(aligned(w.subject) for w in group.emitted.words if w.kind == "scratch") * threads)
     return max(needs)
 
 
