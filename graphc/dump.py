@@ -5,7 +5,8 @@ What does not live here: reading models and command lines (cli/), the stages the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 
 from graphc.codegen_cpu.emit import emit_kernel
@@ -13,7 +14,7 @@ from graphc.compiler import symbol_of
 from graphc.errors import ArgumentError
 from graphc.ir.builder import make_op
 from graphc.ir.graph import Graph, Op, Value
-from graphc.ir.kernel import Kernel
+from graphc.ir.kernel import Decision, Kernel, KernelKind
 from graphc.ir.lexer import escape
 from graphc.ir.printer import names_of, print_graph
 from graphc.ir.program import MemoryPlan
@@ -41,7 +42,8 @@ def named(graph: Graph) -> Graph:
     new: dict[Value, Value] = {v: Value(v.type, names[v]) for v in graph.inputs}
     ops = []
     for op in graph.ops:
-        copy = make_op(op.spec, tuple(new[v] for v in op.operands), op.kwargs, origin=op.origin)
+        attrs = {name: named(value) if isinstance(value, Graph) else value for name, value in op.attrs}
+        copy = make_op(op.spec, tuple(new[v] for v in op.operands), attrs, origin=op.origin)
         results = tuple(Value(r.type, names[old]) for r, old in zip(copy.results, op.results, strict=True))
         ops.append(Op(op.spec, copy.operands, copy.attrs, results, op.origin))
         new.update(zip(op.results, results, strict=True))
@@ -59,8 +61,8 @@ def _planned(graph: Graph, choices: Choices) -> MemoryPlan:
 
 def _fused(graph: Graph, choices: Choices) -> str:
     memory = _planned(graph, choices)
-    parts = [_kernel_text(kernel, None) for kernel in memory.kernels.kernels]
-    reasons = dict.fromkeys(f"# {decision}" for decision in memory.kernels.decisions)
+    parts = [_kernel_text(kernel, None) for kernel in _with_bodies(memory)]
+    reasons = dict.fromkeys(f"# {decision}" for decision in _decisions(memory))
     return "\n\n".join([*parts, "\n".join(reasons)])
 
 
@@ -72,8 +74,24 @@ def _kernels(graph: Graph, choices: Choices) -> str:
     total = f"# arena: {size} bytes{bound}"
     chosen = [f"# {op.name.replace('_', ' ')} {escape(op.origin)}: {v.algorithm}, {v.reason}"
               for op, v in verdicts(graph, choices)]
-    kernels = [_kernel_text(kernel, offsets) for kernel in memory.kernels.kernels]
+    kernels = [_kernel_text(kernel, offsets) for kernel in _with_bodies(memory)]
     return "\n\n".join(["\n".join([total, *chosen]), *kernels])
+
+
+def _with_bodies(memory: MemoryPlan, prefix: str = "") -> Iterator[Kernel]:
+    """All kernels in order; behind a loop those of its body, whose names begin with the loop's."""
+    for plan_ in ([memory.prologue] if memory.prologue is not None else []) + [memory]:
+        for kernel in plan_.kernels.kernels:
+            named_kernel = replace(kernel, name=f"{prefix}{kernel.name}")
+            yield named_kernel
+            if kernel in plan_.loops:
+                yield from _with_bodies(plan_.loops[kernel], f"{prefix}{kernel.name}/")
+
+
+def _decisions(memory: MemoryPlan) -> Iterator[Decision]:
+    yield from memory.kernels.decisions
+    for body in memory.loops.values():
+        yield from _decisions(body)
 
 
 def _kernel_text(kernel: Kernel, offsets: Mapping[Value, int] | None) -> str:
@@ -84,7 +102,11 @@ def _kernel_text(kernel: Kernel, offsets: Mapping[Value, int] | None) -> str:
     if kernel.in_place:
         lines.append("# in place: " + ", ".join(f"%{new.hint} over %{old.hint}"
                                                 for new, old in kernel.in_place.items()))
-    if offsets is not None:
+    if kernel.kind is KernelKind.SCAN and kernel.anchor is not None:
+        rows = kernel.anchor.kwargs.get("rows")
+        lines.append("# a loop; its body's kernels follow; " + ("threads share them one by one" if rows is None else
+                                                               f"threads share the {rows[1]} rows"))
+    elif offsets is not None:
         lines.append("# " + (", ".join(f"%{v.hint} at byte {offsets[v]}" for v in kernel.outputs if v in offsets)
                              or "no result in the arena"))
         lines.append(f"# native code {symbol_of(emit_kernel(kernel).source)}")
@@ -94,7 +116,9 @@ def _kernel_text(kernel: Kernel, offsets: Mapping[Value, int] | None) -> str:
 def _each_source(show: Callable[[str, str], str]) -> Callable[[Graph, Choices], str]:
     def stage(graph: Graph, choices: Choices) -> str:
         sources: dict[str, list[str]] = {}
-        for kernel in _planned(graph, choices).kernels.kernels:
+        for kernel in _with_bodies(_planned(graph, choices)):
+            if kernel.kind is KernelKind.SCAN:
+                continue
             source = emit_kernel(kernel).source
             sources.setdefault(source, []).append(kernel.name)
         return "\n\n".join(f"# {', '.join(names)}\n{show(source, symbol_of(source))}"

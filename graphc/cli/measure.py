@@ -18,7 +18,7 @@ import numpy as np
 
 from graphc.cli.feeds import shape_of
 from graphc.compiler import compile_graph
-from graphc.ir.dims import SymExpr, symbol, symbols
+from graphc.ir.dims import SymExpr, bind, symbol, symbols
 from graphc.ir.evaluate import bind_inputs, evaluate
 from graphc.ir.graph import Graph, Op, Value
 from graphc.ir.printer import names_of
@@ -110,7 +110,12 @@ def tolerance_of(op: Op, sizes: Mapping[str, int]) -> float:
 
 
 def terms_of(op: Op, sizes: Mapping[str, int]) -> int:
-    """How many terms one element of the result is the sum of."""
+    """How many terms one element of the result is the sum of; of a loop, those of all steps."""
+    if op.name == "scan":
+        body: Graph = op.attr("body")
+        inner = {**sizes, **({op.attr("rows")[0]: 1} if op.kwargs.get("rows") else {})}
+        steps = int(bind(op.attr("length"), sizes))  # type: ignore[arg-type]
+        return max(1, steps) * max((terms_of(one, inner) for one in body.ops), default=1)
     if op.spec.kind is Kind.CONTRACT:
         return shape_of(op.operands[0], sizes)[-1]
     if op.spec.kind in (Kind.ELEMENTWISE, Kind.SOURCE, Kind.INDEX, Kind.GATHER):
