@@ -69,9 +69,16 @@ class MemoryPlan:
         return dict(zip(self.lives, offsets, strict=True)), total
 
     def peak_bytes(self, sizes: Mapping[str, int]) -> int:
-        """Bytes of the whole arena and of what the prologue made: everything but inputs and states."""
+        """Bytes of the whole arena, the largest loop's own and what the prologue made: all but inputs and states."""
         once = self.prologue.peak_bytes(sizes) if self.prologue is not None else 0
-        return once + self.layout(sizes)[1]
+        bodies = [plan.peak_bytes(_with_rows(kernel, sizes)) for kernel, plan in self.loops.items()]
+        return once + self.layout(sizes)[1] + max(bodies, default=0)
+
+
+def _with_rows(kernel: Kernel, sizes: Mapping[str, int]) -> Mapping[str, int]:
+    """Sizes inside of a loop, for all of its rows."""
+    rows = kernel.anchor.kwargs.get("rows") if kernel.anchor is not None else None
+    return sizes if rows is None else {**sizes, rows[0]: _bound(rows[1], sizes)}
 
 
 def _bound(dim: Dim, sizes: Mapping[str, int]) -> int:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from graphc.ir.builder import Builder
 from graphc.ir.graph import Graph, Op, Value
 from graphc.ir.spec import Kind
-from graphc.passes.loops import Loop, each_scan
+from graphc.passes.loops import Loop, cone, each_scan
 
 BLOCK = 64  # columns; every panel width divides it
 LANES = 16
@@ -77,9 +77,9 @@ def _packed(op: Op, operands: Sequence[Value], b: Builder) -> Sequence[Value] | 
     loop.nexts, loop.stacked = [new[v] for v in loop.nexts], [new[v] for v in loop.stacked]
     if len(loop.rest) == len(op.attr("body").inputs) - len(loop.carried) - len(loop.sliced):
         return None
-    read = {v for one in inner.ops for v in one.operands} | {*loop.nexts, *loop.stacked}
+    read = cone({r: one for one in inner.ops for r in one.results}, [*loop.nexts, *loop.stacked])
     loop.rest = {value: operand for value, operand in loop.rest.items() if value in read}
-    loop.ops = list(inner.ops)
+    loop.ops = [one for one in inner.ops if any(r in read for r in one.results)]
     return loop.emit(b, loop.body.replace(donations=op.attr("body").donations))
 
 

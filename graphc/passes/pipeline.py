@@ -25,6 +25,7 @@ from graphc.passes.dce import dce
 from graphc.passes.fold_constants import fold_constants
 from graphc.passes.fuse import fuse
 from graphc.passes.inline_composites import inline_composites, inline_once
+from graphc.passes.item_loops import item_loops
 from graphc.passes.long_sums import long_sums
 from graphc.passes.loops import carrying, each_body
 from graphc.passes.make_kernels import make_kernels
@@ -34,7 +35,7 @@ from graphc.passes.pools import pool_first, pool_in_winograd
 from graphc.passes.rewrite import rewrite
 from graphc.passes.rules_legal import legalize
 from graphc.passes.rules_winograd import Winograd
-from graphc.passes.scan_fission import scan_fission
+from graphc.passes.scan_fission import hoist_invariants, scan_fission
 from graphc.passes.scan_prune import merge_scans, prune_scans
 from graphc.passes.scan_rows import scan_rows
 from graphc.passes.store_outputs import store_outputs
@@ -59,12 +60,11 @@ class Loops:
     choices: Choices
 
     def __call__(self, graph: Graph) -> Graph:
-        if not any(op.name == "scan" for op in graph.ops):
-            return graph
-        for step in (simplify_bodies, prune_scans, scan_fission, prune_scans, dce,
-                     sums_of_products, scan_rows):
-            graph = step(graph)
-        return each_body(graph, lambda body, op: optimize(carrying(body, op), self.choices))
+        if any(op.name == "scan" for op in graph.ops):
+            for step in (simplify_bodies, prune_scans, scan_fission, prune_scans, dce, sums_of_products, scan_rows):
+                graph = step(graph)
+        graph = each_body(item_loops(graph), lambda body, op: optimize(carrying(body, op), self.choices))
+        return dce(hoist_invariants(graph))
 
 
 def simplify_bodies(graph: Graph) -> Graph:

@@ -42,9 +42,17 @@ def stored_movers(graph: Graph) -> set[Op]:
             stored.update(_unreadable(op, producers))
         elif op.name == "windows":
             stored.update(_padded(op, producers))
+        elif op.name == "scan":  # another shape of what lies in memory lies there too
+            stored.update(m for v in op.operands if (m := producers.get(_unshaped(v, producers))) and is_mover(m))
         elif op.spec.kind in (Kind.CONTRACT, Kind.SCATTER, Kind.LOOP):
             stored.update(producers[v] for v in op.operands if v in producers and is_mover(producers[v]))
     return {op for op in stored if op.name != "constant"}
+
+
+def _unshaped(value: Value, producers: dict[Value, Op]) -> Value:
+    while (op := producers.get(value)) is not None and op.name == "reshape":
+        value = op.operands[0]
+    return value
 
 
 def _padded(op: Op, producers: dict[Value, Op]) -> Iterator[Op]:

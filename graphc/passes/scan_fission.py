@@ -18,6 +18,7 @@ from graphc.ir.graph import Graph, Op, Value
 from graphc.ir.spec import Kind
 from graphc.passes.batching import batch, can_batch, spread
 from graphc.passes.costs import is_cheap, is_heavy, nominal
+from graphc.passes.dce import dce
 from graphc.passes.loops import Loop, cone, each_scan
 
 
@@ -34,6 +35,31 @@ def _fission(op: Op, operands: Sequence[Value], b: Builder) -> Sequence[Value] |
     if len(loop.ops) == count and not behind.chosen:
         return None
     return behind.emit(b)
+
+
+def hoist_invariants(graph: Graph) -> Graph:
+    """Take out of every scan what is the same in all steps, such as weights in another form."""
+    return each_scan(graph, _without_invariants)
+
+
+def _without_invariants(op: Op, operands: Sequence[Value], b: Builder) -> Sequence[Value] | None:
+    loop = Loop.of(op, operands)
+    outer, worth = dict(loop.rest), set()
+    name = (op.kwargs.get("rows") or ("",))[0]
+    for one in loop.ops:
+        if one.operands and len(one.results) == 1 and all(v in outer for v in one.operands) \
+                and one.spec.kind is not Kind.LOOP and name not in one.result.type.symbols:
+            b.origin = one.origin
+            outer[one.result] = b.copy(one, [outer[v] for v in one.operands]).result
+            if not is_cheap(one) or any(v in worth for v in one.operands):
+                worth.add(one.result)
+    if not worth:
+        return None
+    loop.ops = [one for one in loop.ops if one.results[0] not in worth]
+    read = {v for one in loop.ops for v in one.operands} | {*loop.nexts, *loop.stacked}
+    loop.rest.update({v: outer[v] for v in outer if v in worth and v in read})
+    body = dce(loop.body.replace(donations=op.attr("body").donations))
+    return loop.emit(b, body)
 
 
 # ---- in front of the loop

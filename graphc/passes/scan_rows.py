@@ -9,6 +9,7 @@ What does not live here: how many rows a thread takes (the runtime).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from graphc.ir.builder import Builder
 from graphc.ir.dims import Dim, symbol
@@ -58,13 +59,20 @@ def _for_any_rows(loop: Loop, rows: Dim, any_rows: Dim) -> Graph | None:
         new[value] = b.input(value.type.with_shape(shape), value.hint)
     for op in loop.ops:
         b.origin = op.origin
-        attrs = _attrs(op, any_rows) if has[op.results[0]] else op.kwargs
+        attrs = attrs_for_rows(op, any_rows) if has[op.results[0]] else op.kwargs
         copy = b.emit_op(op.spec, (new[v] for v in op.operands), attrs, hint=op.results[0].hint, origin=op.origin)
         new.update(zip(op.results, copy.results, strict=True))
     return b.graph([new[v] for v in (*loop.nexts, *loop.stacked)], loop.body.name)
 
 
-def _attrs(op: Op, any_rows: Dim) -> dict[str, object]:
+def keeps_rows(op: Op, has: Mapping[Value, bool], rows: Dim) -> bool:
+    """Whether row i of the op's result is made of row i of those operands that have rows, by `has`."""
+    found = _rule(op)(op, has, rows)
+    return found is not None and bool(found.get(op.result)) and all(has.get(v, k) == k for v, k in found.items())
+
+
+def attrs_for_rows(op: Op, any_rows: Dim) -> dict[str, Any]:
+    """The op's attributes for another number of rows."""
     attrs = dict(op.kwargs)
     if "shape" in attrs and op.name in ("full", "broadcast", "reshape"):
         attrs["shape"] = (any_rows, *attrs["shape"][1:])

@@ -84,6 +84,9 @@ class Assembly:
 
     # ---- blocks
 
+    def _place(self, places: Places, value: Value) -> Place:
+        return places.get(value) or self._constants[value]
+
     def _pointer(self, place: Place) -> None:
         self.pointers.append((len(self.words), place.roots))
         self.words.append(place.address)
@@ -96,7 +99,7 @@ class Assembly:
         first = len(self.words)
         for word in emitted.words:
             if word.kind == "pointer":
-                self._pointer(places.get(word.subject) or self._constants[word.subject])
+                self._pointer(self._place(places, word.subject))
             elif word.kind == "size":
                 self.words.append(int(bind(word.subject, sizes)))  # type: ignore[arg-type]
             else:
@@ -141,7 +144,8 @@ class Assembly:
         op, body = loop.kernel.anchor, loop.body.plan.kernels.graph
         assert op is not None
         for start, value in zip(op.operands[:op.attr("carried")], body.inputs, strict=False):
-            entries.append(self._copy(loop.body, places[start], outer[value], bytes_of(start.type, sizes)))
+            source = self._place(places, loop.stored(start))
+            entries.append(self._copy(loop.body, source, outer[value], bytes_of(start.type, sizes)))
         return entries
 
     def _outer(self, loop: Loop, room: LoopRoom, places: Places, scratch: int) -> dict[Value, Place]:
@@ -155,10 +159,9 @@ class Assembly:
             if i < carried:
                 result = op.results[i]
                 found[value] = (own[result] if result in own else places[result]).part(value, 0)
-            elif i < carried + sliced:
-                found[value] = places[operand].part(value, room.first_step(value))
             else:
-                found[value] = places[operand].part(value, 0)
+                first = room.first_step(value) if i < carried + sliced else 0
+                found[value] = self._place(places, loop.stored(operand)).part(value, first)
         for result, value in zip(op.results[carried:], body.outputs[carried:], strict=True):
             found[value] = (own[result] if result in own else places[result]).part(value, room.first_step(value))
         return found

@@ -32,6 +32,13 @@ class Loop:
     kernel: Kernel
     body: Program
 
+    def stored(self, operand: Value) -> Value:
+        """The value in memory that an operand is another shape of."""
+        producers = self.kernel.graph.producers()
+        while operand not in self.kernel.inputs:
+            (operand,) = producers[operand].operands
+        return operand
+
 
 @dataclass(frozen=True, eq=False)
 class Program:

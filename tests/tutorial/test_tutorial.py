@@ -49,6 +49,17 @@ seq_length = 19
 x_train, x_test = (np.random.random((n, seq_length, 100)) for n in (48, 16))
 y_train, y_test = (np.random.randint(2, size=(n, 1)) for n in (48, 16))
 """
+WORDS = """
+import numpy as np
+max_features = 500
+x_train, x_test = (np.random.randint(max_features, size=(n, 30)) for n in (40, 20))
+y_train, y_test = (np.random.randint(2, size=(n, 1)) for n in (40, 20))
+"""
+HEADLINES = """
+import keras, numpy as np
+headline_data, additional_data = np.random.randint(1, 10000, size=(40, 100)), np.random.random((40, 5))
+labels = np.random.randint(2, size=(40, 1))
+"""
 LAYOUT_HINT = "K.set_image_data_format('channels_first')"
 
 # name: snippets and pieces in order; a piece is code of this test
@@ -66,10 +77,22 @@ RUNS = {
     "P11": ["p11", "assert model.count_params() == 5569 and len(score) == 2"],
     "P12": ["p12", "assert model.count_params() == 7998250 and isinstance(score, float)",
             "assert [l.output_shape[1] for l in model.layers[:7]] == [98, 96, 48, 48, 46, 44, 22]"],
+    "P13": [WORDS, "p13", "assert model.count_params() == 500 * 256 + 197120 + 129 and len(score) == 2",
+            "assert model.predict(x_test[:, :7]).shape == (20, 1)"],
     "P14": [SEQUENCES, "p14", "assert model.count_params() == 105729 and len(score) == 2"],
+    "P15": ["p15", "assert model.count_params() == 23242",
+            "assert list(model.history.history) == ['val_loss', 'val_acc', 'loss', 'acc']"],
+    "P16": ["import warnings; warnings.simplefilter('ignore')", "p16", "assert model.count_params() == 23242",
+            "model.reset_states(); a = model.predict(x_val[:32], batch_size=32)",
+            "b = model.predict(x_val[:32], batch_size=32); model.reset_states()",
+            "c = model.predict(x_val[:32], batch_size=32)", "assert abs(a - c).max() == 0 < abs(a - b).max()"],
     "P17": [FUNCTIONAL_DATA, "p17", "assert model.count_params() == 55050"],
     "P18": [FUNCTIONAL_DATA, "p17", "p18", "assert tuple(y.shape) == (None, 10)",
             "p = Model(x, y).predict(data)", "assert abs(p - model.predict(data)).max() == 0"],
+    "P20": [HEADLINES, "p20", "assert model.count_params() == 5200610",
+            "assert model.metrics_names == ['loss', 'main_output_loss', 'aux_output_loss']"],
+    "P21": [HEADLINES, "p20", "p21", "l, m, a = model.evaluate([headline_data, additional_data], [labels, labels])",
+            "assert abs(l - m - 0.2 * a) < 1e-6"],
     "P22": [TWEETS, "p22", "assert model.count_params() == 82305 and len(model.get_weights()) == 5"],
     "P23": [RECURRENT, "p23", "assert hash(encoded_a) == hash(lstm.output)"],
     "P26": [CHANNELS_FIRST, "p26", "assert tuple(output.shape) == (None, 192, 256, 256)"],
