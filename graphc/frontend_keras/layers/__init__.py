@@ -40,6 +40,7 @@ from graphc.frontend_keras.layers.recurrent import (
 from graphc.frontend_keras.layers.spatial import (
     Cropping1D, Cropping2D, Cropping3D, UpSampling1D, UpSampling2D, UpSampling3D, ZeroPadding1D, ZeroPadding2D,
     ZeroPadding3D)
+from graphc.frontend_keras.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
 LAYERS = MappingProxyType({name: value for name, value in globals().items()
                            if isinstance(value, type) and issubclass(value, Layer) and value is not Layer}
