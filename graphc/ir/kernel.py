@@ -9,6 +9,7 @@ What does not live here: how kernels are chosen (passes/fuse.py), what code they
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -102,6 +103,19 @@ class KernelGraph:
     graph: Graph
     kernels: tuple[Kernel, ...]
     decisions: tuple[Decision, ...]
+
+
+def side_by_side(kernels: Sequence[Kernel]) -> list[list[Kernel]]:
+    """The kernels in order; neighbouring loops that do not read each other's results run at the same time."""
+    groups: list[list[Kernel]] = []
+    for kernel in kernels:
+        last = groups[-1] if groups else []
+        if kernel.kind is KernelKind.SCAN and last and last[0].kind is KernelKind.SCAN and not kernel.in_place \
+                and {v for other in last for v in other.outputs}.isdisjoint(kernel.inputs):
+            last.append(kernel)
+        else:
+            groups.append([kernel])
+    return groups
 
 
 def in_parts(op: Op) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from graphc.ir.graph import Value
-from graphc.ir.kernel import Kernel, KernelGraph
+from graphc.ir.kernel import Kernel, KernelGraph, side_by_side
 from graphc.ir.program import MemoryPlan
 from graphc.passes.prologue import split_prologue
 
@@ -31,9 +31,16 @@ def plan_memory(kernels: KernelGraph, fixed: Set[Value] = frozenset(),
 
 def _planned(kernels: KernelGraph, kept: Set[Value], loops: Mapping[Kernel, MemoryPlan]) -> MemoryPlan:
     """kept: values that are still needed after the last kernel."""
-    last_use = {v: i for i, kernel in enumerate(kernels.kernels) for v in kernel.inputs}
-    last_use.update(dict.fromkeys(kept, len(kernels.kernels)))
+    first, last = {}, {}  # loops that run at the same time begin and end together
+    count = 0
+    for group in side_by_side(kernels.kernels):
+        first.update(dict.fromkeys(group, count))
+        count += len(group)
+        last.update(dict.fromkeys(group, count - 1))
+    last_use = {v: last[kernel] for kernel in kernels.kernels for v in kernel.inputs}
+    last_use.update(dict.fromkeys(kept, count))
     lives = {}
-    for i, kernel in enumerate(kernels.kernels):
-        lives.update({v: (i, max(last_use.get(v, i), i)) for v in kernel.outputs if v not in kernel.in_place})
+    for kernel in kernels.kernels:
+        lives.update({v: (first[kernel], max(last_use.get(v, 0), last[kernel])) for v in kernel.outputs
+                      if v not in kernel.in_place})
     return MemoryPlan(kernels, lives, loops={k: loops[k] for k in kernels.kernels if k in loops})

@@ -20,7 +20,7 @@ from graphc.ir.dims import bind
 from graphc.ir.graph import Value
 from graphc.ir.program import Emitted
 from graphc.runtime import driver
-from graphc.runtime.loop_room import LoopRoom, Share, aligned, bytes_of, loop_rooms, side_by_side
+from graphc.runtime.loop_room import LoopRoom, Share, aligned, bytes_of, grouped, loop_rooms
 from graphc.runtime.program import Loop, Program
 
 PARALLEL_WORK = 1 << 17  # scalar operations below which waking threads costs more than it gives
@@ -60,7 +60,7 @@ class Assembly:
                 threads: int) -> list[Entry]:
         """The entries of a program, argument blocks written; threads: how many may share a kernel."""
         entries: list[Entry] = []
-        for group in side_by_side(program):
+        for group in grouped(program):
             if isinstance(group, list):
                 entries += self._loops(group, sizes, places, scratch, threads)
                 continue

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from graphc.ir.dims import bind, bind_shape, size_of, symbol
 from graphc.ir.graph import Value
+from graphc.ir.kernel import side_by_side
 from graphc.ir.layout import ALIGNMENT
 from graphc.ir.types import TensorType
 from graphc.runtime.program import Launch, Loop, Program
@@ -52,23 +53,15 @@ class LoopRoom:
         return -step * (self.steps - 1) if step < 0 and self.steps else 0
 
 
-def side_by_side(program: Program) -> list[Launch | list[Loop]]:
-    """The launches in order; neighbouring loops that do not read each other's results stand in one list."""
+def grouped(program: Program) -> list[Launch | list[Loop]]:
+    """The launches in order; loops that run at the same time stand in one list."""
+    launch_of = {launch.kernel: launch for launch in program.launches}
     groups: list[Launch | list[Loop]] = []
-    for launch in program.launches:
-        last = groups[-1] if groups else None
-        if isinstance(launch, Launch):
-            groups.append(launch)
-        elif isinstance(last, list) and _independent(launch, last):
-            last.append(launch)
-        else:
-            groups.append([launch])
+    for kernels in side_by_side(program.plan.kernels.kernels):
+        launches = [launch_of[kernel] for kernel in kernels]
+        loops = [launch for launch in launches if isinstance(launch, Loop)]
+        groups += [loops] if loops else [launch for launch in launches if isinstance(launch, Launch)]
     return groups
-
-
-def _independent(loop: Loop, others: Sequence[Loop]) -> bool:
-    made = {value for other in others for value in other.kernel.outputs}
-    return made.isdisjoint(loop.kernel.inputs) and not loop.kernel.in_place
 
 
 def loop_rooms(loops: Sequence[Loop], sizes: Mapping[str, int], threads: int) -> list[LoopRoom]:
@@ -124,7 +117,7 @@ def loop_room(loop: Loop, sizes: Mapping[str, int], threads: int, alone: bool = 
 def scratch_bytes(program: Program, sizes: Mapping[str, int], threads: int) -> int:
     """The most scratch memory that a kernel, or loops side by side, need."""
     needs = [0]
-    for group in side_by_side(program):
+    for group in grouped(program):
         if isinstance(group, list):
             needs.append(sum(room.total for room in loop_rooms(group, sizes, threads)))
         else:

@@ -48,6 +48,29 @@ GRAPHS = {
   }, carried=1, length=T, reverse=false, sliced=1}
   return %h, %hs
 }""",
+    "side by side": """graph both(%x: f32[B,T,3], %w: f32[3,4], %u: f32[4,4], %v: f32[4,4]) {
+  %h0 = full{value=0.0, shape=(B,4), dtype=f32}
+  %r = reshape(%x){shape=(B*T,3)}
+  %p = matmul(%r, %w)
+  %q = reshape(%p){shape=(B,T,4)}
+  %a = transpose(%q){perm=(1,0,2)}
+  %s = tanh(%q)
+  %b = transpose(%s){perm=(1,0,2)}
+  %f = scan(%h0, %a, %u){body=graph forth(%h: f32[B,4], %x: f32[B,4], %u: f32[4,4]) {
+    %q = matmul(%h, %u)
+    %s = add(%x, %q)
+    %n = tanh(%s)
+    return %n
+  }, carried=1, length=T, reverse=false, sliced=1}
+  %g = scan(%h0, %b, %v){body=graph back(%h: f32[B,4], %x: f32[B,4], %u: f32[4,4]) {
+    %q = matmul(%h, %u)
+    %s = add(%x, %q)
+    %n = tanh(%s)
+    return %n
+  }, carried=1, length=T, reverse=true, sliced=1}
+  %y = concatenate(%f, %g){axis=1}
+  return %y
+}""",
     "each": """graph each(%x: f32[T,B,4], %w: f32[4,5]) {
   %y, %z = scan(%x, %w){body=graph step(%x: f32[B,4], %w: f32[4,5]) {
     %p = matmul(%x, %w)

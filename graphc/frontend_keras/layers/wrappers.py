@@ -1,4 +1,4 @@
-"""Wrappers: layers that apply another layer, to every time step (TimeDistributed) or in both directions (Bidirectional).
+"""Wrappers: layers that apply another one, to every time step (TimeDistributed) or in both directions (Bidirectional).
 
 The wrapped layer gets no node of its own; what hangs on a call of it (penalties, updates) hangs on the wrapper's call.
 
@@ -35,8 +35,7 @@ class Wrapper(HoldsCells):
     def __init__(self, layer: Any, **kwargs: Any):
         if not isinstance(layer, Layer):
             raise ArgumentError("a wrapper needs a layer", where=type(self).__name__, got=f"{layer!r:.100}",
-                                fix=f"Call the wrapper on the tensor instead: {type(self).__name__}(layer)(tensor)."
-                                if K.is_tensor(layer) else None)
+                                fix=f"{type(self).__name__}(layer) gives a layer, which is called on the tensor.")
         super().__init__(**{"trainable": layer.trainable, **kwargs})
         trainable = self._trainable
         self.layer = layer
@@ -63,8 +62,13 @@ class Wrapper(HoldsCells):
         Layer.trainable.fset(self, value)  # type: ignore[attr-defined]
 
     @property
+    def losses(self) -> list[Any]:
+        """Penalties on weights, and those of the wrapper's calls: the layer inside may have been called elsewhere."""
+        return [*(loss for one in self._layers_inside() for loss in one.get_losses_for(None)), *self._losses]
+
+    @property
     def updates(self) -> list[Any]:
-        return [*(update for one in self._layers_inside() for update in one.updates), *super().updates]
+        return [*(update for one in self._layers_inside() for update in one.get_updates_for(None)), *super().updates]
 
     def get_updates_for(self, inputs: Any) -> list[Any]:
         return [*(update for one in self._layers_inside() for update in one.get_updates_for(inputs)),
@@ -183,9 +187,9 @@ class Bidirectional(Wrapper):
         self.backward_layer = _twin(layer, "backward", not layer.go_backwards)
         self.merge_mode = merge_mode
         super().__init__(layer, **kwargs)
-        self.stateful, self.return_sequences = layer.stateful, layer.return_sequences
-        self.return_state = layer.return_state
-        self.input_spec = layer.input_spec
+        of_layer: Any = layer
+        self.stateful, self.return_sequences = of_layer.stateful, of_layer.return_sequences
+        self.return_state, self.input_spec = of_layer.return_state, of_layer.input_spec
         self._num_constants: int | None = None
         if weights is not None:
             half = len(weights) // 2
