@@ -45,6 +45,11 @@ class Wrapper(HoldsCells):
     def _cells(self) -> list[Any]:
         return [] if self.layer is None else [self.layer]
 
+    @property
+    def activity_regularizer(self) -> Any:
+        """The layer's own, on what the wrapper returns."""
+        return getattr(self.layer, "activity_regularizer", None)
+
     def _clear_attachments(self) -> None:
         Layer._clear_attachments(self)  # the layer inside may have had weights before it was wrapped
 
@@ -135,9 +140,6 @@ class TimeDistributed(Wrapper):
         phased = output._uses_learning_phase
         output = _apart(output, inputs)
         output._uses_learning_phase = phased
-        penalty = getattr(self.layer, "activity_regularizer", None)
-        if penalty is not None:
-            self.add_loss([penalty(output)], inputs)
         return output
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
