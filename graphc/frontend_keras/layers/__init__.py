@@ -19,9 +19,11 @@ from graphc.frontend_keras.layers.convolutional import (
     Conv3DTranspose, Convolution1D, Convolution2D, Convolution2DTranspose, Convolution3D, Deconv2D, Deconv3D,
     Deconvolution2D, Deconvolution3D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D, SeparableConvolution1D,
     SeparableConvolution2D)
+from graphc.frontend_keras.layers.convolutional_recurrent import ConvLSTM2D, ConvLSTM2DCell, ConvRNN2D
 from graphc.frontend_keras.layers.core import (
     Activation, ActivityRegularization, Dense, Dropout, Flatten, Masking, Permute, RepeatVector, Reshape,
     SpatialDropout1D, SpatialDropout2D, SpatialDropout3D)
+from graphc.frontend_keras.layers.cudnn_recurrent import CuDNNGRU, CuDNNLSTM
 from graphc.frontend_keras.layers.embeddings import Embedding
 from graphc.frontend_keras.layers.function_layer import Lambda
 from graphc.frontend_keras.layers.local import LocallyConnected1D, LocallyConnected2D

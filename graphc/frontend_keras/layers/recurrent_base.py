@@ -82,16 +82,20 @@ class RNN(HoldsCells):
         if isinstance(self.cell, Layer):
             step_shape = (shape[0], *shape[2:])
             self.cell.build([step_shape, *constants] if constants else step_shape)
-        sizes = sizes_of(self.cell)
+        shapes = self._state_shapes(shape)
         if self.state_spec is None:
-            self.state_spec = [InputSpec(shape=(None, size)) for size in sizes]
-        elif [spec.shape and spec.shape[-1] for spec in self.state_spec] != sizes:
+            self.state_spec = [InputSpec(shape=(None, *one)) for one in shapes]
+        elif [spec.shape and tuple(spec.shape[1:]) for spec in self.state_spec] != shapes:
             raise ShapeError("An `initial_state` was passed that is not compatible with `cell.state_size`. Received "
                              f"`state_spec`={self.state_spec}; however `cell.state_size` is {self.cell.state_size}",
                              where=self.name)
         if self.stateful:
             self.reset_states()
         self.built = True
+
+    def _state_shapes(self, input_shape: Any) -> list[tuple[int, ...]]:
+        """The shapes of the states of one sample, for inputs of this shape."""
+        return [(size,) for size in sizes_of(self.cell)]
 
     @property
     def states(self) -> list[Any]:
@@ -104,7 +108,7 @@ class RNN(HoldsCells):
 
     def get_initial_state(self, inputs: Any) -> list[Any]:
         """States of zeros, (samples, size)."""
-        return [K.constant(0, shape=(K.shape(inputs)[0], size)) for size in sizes_of(self.cell)]
+        return [K.constant(0, shape=(K.shape(inputs)[0], *one)) for one in self._state_shapes(K.int_shape(inputs))]
 
     def reset_states(self, states: Any = None) -> None:
         """Set the states to zero, or to the arrays `states`; nothing changes when one does not fit.
@@ -117,7 +121,7 @@ class RNN(HoldsCells):
         if shape is None or not shape[0]:
             raise ArgumentError("If a RNN is stateful, it needs to know its batch size", where=self.name,
                                 fix=_BATCH_FIX)
-        wanted = [(shape[0], size) for size in sizes_of(self.cell)]
+        wanted = [(shape[0], *one) for one in self._state_shapes(shape)]
         values = [np.zeros(one) for one in wanted] if states is None else \
             [np.asarray(value) for value in to_list(states, allow_tuple=True)]
         if len(values) != len(wanted):

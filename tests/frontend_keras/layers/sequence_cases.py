@@ -6,6 +6,7 @@ What does not live here: the numbers (recordings/sequences.npz), the comparison 
 import numpy as np
 
 X = np.random.RandomState(3).rand(4, 5, 3).astype("f4") * 2 - 1
+IMAGES = np.random.RandomState(5).rand(2, 4, 5, 6, 3).astype("f4")
 WORDS = np.array([[1, 2, 0, 0], [3, 0, 4, 0], [0, 0, 0, 0], [5, 6, 7, 8]])
 STATES = [np.random.RandomState(k).rand(4, 2).astype("f4") for k in range(4)]
 
@@ -54,6 +55,13 @@ def cases(keras):
     one("TimeDistributed images", L.TimeDistributed(L.Conv2D(2, 2)), X.reshape(4, 1, 5, 3, 1).repeat(3, 1))
     words("mask through TimeDistributed", L.TimeDistributed(L.Dense(2)), L.Dropout(0.0), L.Activation("tanh"), L.LSTM(2))
     words("mask weighs the loss", L.TimeDistributed(L.Dense(2)))
+    for name, layer in {
+            "last": L.ConvLSTM2D(2, 3), "all": L.ConvLSTM2D(2, (3, 2), padding="same", return_sequences=True),
+            "strides backwards": L.ConvLSTM2D(2, 3, strides=2, padding="same", go_backwards=True, return_sequences=True),
+            "dilated": L.ConvLSTM2D(2, 2, dilation_rate=2, use_bias=False, recurrent_activation="sigmoid"),
+            "both directions": L.Bidirectional(L.ConvLSTM2D(2, 3, return_sequences=True))}.items():
+        one(f"ConvLSTM2D {name}", layer, IMAGES)
+    one("ConvLSTM2D states", L.ConvLSTM2D(2, 3, return_state=True), IMAGES, train=False)
     i = L.Input((5, 3))
     j = [L.Input((2,)) for _ in range(4)]
     found["initial states"] = Model([i, *j[:2]], L.LSTM(2)(i, initial_state=j[:2])), [X, *STATES[:2]], True
