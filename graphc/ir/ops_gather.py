@@ -27,8 +27,13 @@ def _in_range(op: str, indices: np.ndarray, size: int) -> np.ndarray:
     outside = np.flatnonzero((indices < 0) | (indices >= size))
     if outside.size:
         raise IndexRangeError(f"{op}: index out of range", expected=f"0 <= index < {size}",
-                              got=int(indices.flat[outside[0]]))
+                              got=_first_outside(indices, int(outside[0])))
     return indices
+
+
+def _first_outside(indices: np.ndarray, number: int) -> str:
+    place = tuple(int(i) for i in np.unravel_index(number, indices.shape))
+    return f"{int(indices.flat[number])}" + (f" at position {place}" if place else "")
 
 
 def _infer_gather(x: TensorType, indices: TensorType, *, axis: int) -> TensorType:

@@ -25,7 +25,8 @@ def check_sizes(graph: Graph, sizes: Mapping[str, int]) -> None:
             size = bind(dim, sizes)
             if isinstance(size, int) and size < least:
                 known = ", ".join(f"{name} = {value}" for name, value in sorted(sizes.items()))
-                raise ShapeError(f"{op.name}: the sizes of this call do not fit ({known})", where=op.origin,
+                title = "a loop over time" if op.name == "scan" else op.name
+                raise ShapeError(f"{title}: the sizes of this call do not fit ({known})", where=op.origin,
                                  expected=f"{what} of at least {least}", got=size)
 
 

@@ -1,8 +1,7 @@
 """CuDNNLSTM and CuDNNGRU: layers of models made for that library, computed by the ordinary cells.
 
-Their weights are those of the library: each gate's kernel lies there as (units, n) row by row under the shape
-(n, units), and there are two biases that are added. `to_plain` and `from_plain` turn such weights into those of LSTM and
-GRU and back.
+Their weights are those of the library. There each gate's kernel lies as (units, n) row by row under the shape
+(n, units), and two biases are added. `to_plain` and `from_plain` turn such weights into those of LSTM and GRU and back.
 
 What does not live here: the cells (recurrent_cells.py), reading files.
 """

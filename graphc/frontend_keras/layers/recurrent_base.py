@@ -208,6 +208,8 @@ class RNN(HoldsCells):
         if len(initial_state) != len(self.states):
             raise ArgumentError(f"Layer has {len(self.states)} states but was passed {len(initial_state)} initial "
                                 "states", where=self.name)
+        if steps == 0:
+            raise ShapeError("recurrence needs at least one time step", where=self.name, got=steps)
         if self.unroll and steps in (None, 1):
             raise ArgumentError("Cannot unroll a RNN if the time dimension is undefined or equal to 1", where=self.name,
                                 got=steps, fix=_STEPS_FIX)
