@@ -84,7 +84,8 @@ def test_values_and_configurations(layer, x, want):
     assert again.compute_output_shape(x.shape) == want.shape
 
 
-ELSEWHERE = ("recurrent", "convolutional", "pooling", "spatial", "normalization", "local", "embeddings")  # modules with tests of their own
+ELSEWHERE = ("recurrent", "convolutional", "pooling", "spatial", "normalization", "local", "embeddings", "wrappers",
+             "cudnn_recurrent")  # modules with tests of their own
 
 
 def test_every_layer_has_a_sample():
