@@ -26,12 +26,14 @@ from graphc.ir.sizes import check_told
 from graphc.passes.choices import DEFAULT, Choices
 from graphc.passes.pack_weights import PackFixed
 from graphc.passes.pipeline import optimize, plan
+from graphc.passes.sparse_updates import sparse_updates
 from graphc.runtime import threads
 from graphc.runtime.cache import kernel_cache
 from graphc.runtime.executable import NativeExecutable
 from graphc.runtime.loader import load, loaded
 from graphc.runtime.program import make_program
 from graphc.runtime.reference import ReferenceExecutable, StateBuffer, reports_writes
+from graphc.runtime.scales import may_have_scale, scale_of
 
 TARGETS = ("cpu", "reference")
 MOST_COMPILERS = 4  # processes that compile kernels at a time
@@ -77,7 +79,11 @@ def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None,
     kept = tuple((output, input_) for output, input_ in graph.donations if input_ in states)
     written = {input_ for _, input_ in kept}
     fixed = {graph.inputs[i] for i, state in states.items() if i not in written and reports_writes(state)}
-    memory = plan(PackFixed(fixed)(optimize(graph.replace(donations=kept), choices)), fusion=fusion, fixed=fixed)
+    scalable = {graph.inputs[i] for i in written if may_have_scale(states[i])}
+    optimized, scales = sparse_updates(optimize(graph.replace(donations=kept), choices), scalable)
+    states = {**states, **{optimized.inputs.index(scale): scale_of(states[graph.inputs.index(state)])
+                           for scale, state in scales.items()}}
+    memory = plan(PackFixed(fixed)(optimized), fusion=fusion, fixed=fixed)
     kernels = memory.all_kernels
     emitted = [emit_kernel(kernel) for kernel in kernels]
     *addresses, copy, take = native_code([*emitted, emit_copy(), emit_take()], kernels)

@@ -21,6 +21,7 @@ from graphc.ir.program import MemoryPlan
 from graphc.passes.choices import DEFAULT, Choices
 from graphc.passes.pipeline import optimize, plan
 from graphc.passes.rules_winograd import verdicts
+from graphc.passes.sparse_updates import sparse_updates
 
 NOMINAL_SIZE = 32  # what a symbol counts as in the summary of the memory plan
 
@@ -52,7 +53,9 @@ def named(graph: Graph) -> Graph:
 
 
 def _optimized(graph: Graph, choices: Choices) -> Graph:
-    return named(optimize(graph, choices))
+    """As for states that may have scales: those are further inputs."""
+    states = {graph.inputs[i] for _, i in graph.donations}
+    return named(sparse_updates(optimize(graph, choices), states)[0])
 
 
 def _planned(graph: Graph, choices: Choices) -> MemoryPlan:

@@ -6,6 +6,7 @@ from graphc.codegen_cpu.contractions import emit_contract
 from graphc.codegen_cpu.folds import emit_fold
 from graphc.codegen_cpu.indexed import emit_prefix, emit_random_key, emit_scatter
 from graphc.codegen_cpu.loops import emit_loop
+from graphc.codegen_cpu.rows import emit_first_positions, emit_scatter_rows, emit_sum_rows
 from graphc.codegen_cpu.source import KernelSource
 from graphc.codegen_cpu.winograd import emit_winograd, emit_winograd_gradient
 from graphc.errors import GraphcError
@@ -14,7 +15,8 @@ from graphc.ir.program import Emitted, Word
 
 _EMITTERS = {KernelKind.LOOP: emit_loop, KernelKind.REDUCE: emit_fold, KernelKind.CONTRACT: emit_contract,
              KernelKind.SCATTER: emit_scatter, KernelKind.PREFIX: emit_prefix}
-_ANCHORS = {"random_key": emit_random_key, "winograd": emit_winograd, "winograd_gradient": emit_winograd_gradient}
+_ANCHORS = {"random_key": emit_random_key, "first_positions": emit_first_positions, "sum_rows": emit_sum_rows,
+            "scatter_rows": emit_scatter_rows, "winograd": emit_winograd, "winograd_gradient": emit_winograd_gradient}
 
 
 def emit_kernel(kernel: Kernel) -> Emitted:

@@ -166,6 +166,14 @@ class Expressions:
             self.source.line(f"{checked} = 0")
         return self.value(table, single(table.type.shape, [*texts[:axis], checked, *texts[axis + rank:]]))
 
+    def place_rows(self, op: Op, at: At) -> str:
+        """A row of the first operand, at a position that nobody has to check, or 0."""
+        rows, first = op.operands
+        index, column = at.axes(self.source.size)
+        row = self._assign(f"np.int64({self.value(first, single(first.type.shape, [index]))})", "place_rows")
+        here = single(rows.type.shape, [row, column])
+        return self._branch(f"{row} >= 0", rows, here, self.source.constant(0, rows.type.dtype))
+
     def pad(self, op: Op, at: At) -> str:
         (x,) = op.operands
         inside, texts = [], []
@@ -233,4 +241,4 @@ _SPECIAL: dict[str, Callable[[Expressions, Op, At], str]] = {
     "random_bits": Expressions.random, "random_uniform": Expressions.random,
     "random_mask": Expressions.random_mask,
     "gather": Expressions.gather, "pad": Expressions.pad, "spread": Expressions.spread,
-    "concatenate": Expressions.concatenate}
+    "place_rows": Expressions.place_rows, "concatenate": Expressions.concatenate}

@@ -16,13 +16,13 @@ from graphc.ir.traced import RuleContext, Traced
 from graphc.ir.types import DType, TensorType
 
 
-def _check_indices(op: str, indices: TensorType) -> None:
+def check_indices(op: str, indices: TensorType) -> None:
     if not indices.dtype.is_integer:
         raise DTypeError(f"{op}: indices that are no integers", expected="an integer type", got=indices,
                          fix="Cast them first.")
 
 
-def _in_range(op: str, indices: np.ndarray, size: int) -> np.ndarray:
+def in_range(op: str, indices: np.ndarray, size: int) -> np.ndarray:
     """`indices` as they are. Raises IndexRangeError naming the first one outside [0, size)."""
     outside = np.flatnonzero((indices < 0) | (indices >= size))
     if outside.size:
@@ -37,13 +37,13 @@ def _first_outside(indices: np.ndarray, number: int) -> str:
 
 
 def _infer_gather(x: TensorType, indices: TensorType, *, axis: int) -> TensorType:
-    _check_indices("gather", indices)
+    check_indices("gather", indices)
     check_axis("gather", x, axis)
     return x.with_shape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1:]))
 
 
 def _gather(x: np.ndarray, indices: np.ndarray, *, axis: int) -> np.ndarray:
-    return np.take(x, _in_range("gather", indices, x.shape[axis]), axis=axis)
+    return np.take(x, in_range("gather", indices, x.shape[axis]), axis=axis)
 
 
 def _gather_vjp(ctx: RuleContext, g: Traced, x: Traced, indices: Traced) -> list[Traced | None]:
@@ -56,7 +56,7 @@ GATHER = define("gather", kind=Kind.GATHER, infer=_infer_gather, reference=_gath
 
 def _infer_gather_grad(g: TensorType, indices: TensorType, *, axis: int, size: Dim) -> TensorType:
     check_kind("gather_grad", NUMBERS, g)
-    _check_indices("gather_grad", indices)
+    check_indices("gather_grad", indices)
     check_dim("gather_grad", size, "size")
     end = axis + indices.rank
     if not 0 <= axis <= end <= g.rank or g.shape[axis:end] != indices.shape:
@@ -70,7 +70,7 @@ def _gather_grad(g: np.ndarray, indices: np.ndarray, *, axis: int, size: int) ->
     total = np.zeros((*g.shape[:axis], size, *g.shape[axis + indices.ndim:]), g.dtype)
     rows = np.moveaxis(total, axis, 0)
     moved = np.moveaxis(g, range(axis, axis + indices.ndim), range(indices.ndim))
-    np.add.at(rows, _in_range("gather_grad", indices, size), moved)
+    np.add.at(rows, in_range("gather_grad", indices, size), moved)
     return total
 
 
@@ -99,7 +99,7 @@ CUMSUM = define("cumsum", kind=Kind.LOOP, infer=_infer_cumsum, vjp=_cumsum_vjp,
 
 
 def _infer_one_hot(indices: TensorType, *, depth: Dim, dtype: DType) -> TensorType:
-    _check_indices("one_hot", indices)
+    check_indices("one_hot", indices)
     check_dim("one_hot", depth, "depth")
     return TensorType(check_dtype("one_hot", dtype, ALL), (*indices.shape, depth))
 

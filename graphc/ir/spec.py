@@ -26,6 +26,7 @@ class Kind(Enum):
     WINDOW = "window"            # convolution and pooling
     GATHER = "gather"            # reads at computed positions
     SCATTER = "scatter"          # adds at computed positions
+    UPDATE = "update"            # an operand with some rows replaced; trusts its positions
     LOOP = "loop"                # scan
     COMPOSITE = "composite"      # defined by a body of other ops, inlined first
 

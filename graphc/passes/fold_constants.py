@@ -36,4 +36,4 @@ def _foldable(op: Op, known: dict[Value, Array]) -> bool:
     size = op.results[0].type.size
     return (bool(op.operands) and len(op.results) == 1 and all(v in known for v in op.operands)
             and isinstance(size, int) and size <= LARGEST
-            and op.spec.kind not in (Kind.GATHER, Kind.SCATTER, Kind.LOOP))
+            and op.spec.kind not in (Kind.GATHER, Kind.SCATTER, Kind.UPDATE, Kind.LOOP))

@@ -118,7 +118,7 @@ class _Fusion:
         if not self.enabled:
             return "fusion is off"
         for part in (*first.ops, *second.ops):
-            if part.spec.kind in (Kind.SCATTER, Kind.LOOP) or part.name == "random_key":
+            if part.spec.kind in (Kind.SCATTER, Kind.UPDATE, Kind.LOOP) or part.name == "random_key":
                 return f"{part.name} is a kernel of its own"
         if first.anchor is not None and second.anchor is not None and \
                 (first.contracts or second.contracts or first.nest != second.nest):
@@ -232,7 +232,7 @@ def _same_order(shape: Shape, nest: Nest, contracts: bool) -> bool:
 
 
 def _is_anchor(op: Op) -> bool:
-    return op.spec.kind in (Kind.CONTRACT, Kind.REDUCE, Kind.SCATTER, Kind.LOOP)
+    return op.spec.kind in (Kind.CONTRACT, Kind.REDUCE, Kind.SCATTER, Kind.UPDATE, Kind.LOOP)
 
 
 def _shape(shape: tuple) -> str:

@@ -16,8 +16,9 @@ from graphc.passes.fuse import Group, Groups
 from graphc.passes.reads import is_mover
 
 _KINDS = {Kind.CONTRACT: KernelKind.CONTRACT, Kind.REDUCE: KernelKind.REDUCE,
-          Kind.SCATTER: KernelKind.SCATTER, Kind.LOOP: KernelKind.PREFIX}
-_IN_PLACE = (KernelKind.CONTRACT, KernelKind.LOOP)
+          Kind.SCATTER: KernelKind.SCATTER, Kind.UPDATE: KernelKind.SCATTER,
+          Kind.LOOP: KernelKind.PREFIX}
+_IN_PLACE = (KernelKind.CONTRACT, KernelKind.LOOP, KernelKind.SCATTER)
 
 
 def make_kernels(graph: Graph, groups: Groups) -> KernelGraph:
@@ -107,6 +108,8 @@ def _donate(graph: Graph, groups: Groups, pieces: dict[int, Graph], above: dict[
 
 def _reads_in_place(piece: Graph, old: Value, new: Value) -> bool:
     """Whether every op of the piece that reads `old` does so at the position where `new` is written."""
+    if piece.ops[-1].spec.kind is Kind.UPDATE:
+        return piece.ops[-1].operands[0] is old and old not in piece.ops[-1].operands[1:]
     return all(not is_mover(op) and op.spec.kind is Kind.ELEMENTWISE
                for op in piece.ops if old in op.operands) and old.type == new.type and old in piece.inputs
 

@@ -1,10 +1,12 @@
 """The whole story on one page: what happens to a graph on its way to kernels.
 
-    graph ── SIMPLIFY ──► poolings first, winograd ──► inline composites ──► LEGALIZE, SIMPLIFY ──► optimized graph
+    graph ── SIMPLIFY ──► loops: what need not be in them leaves, and bodies go through all of this themselves
+          ──► poolings first, winograd ──► inline composites ──► LEGALIZE, SIMPLIFY ──► weights packed
           ── fuse ──► groups, with a recorded reason for every pair ── make_kernels ──► kernels in order
           ── plan_memory ──► a place for every value
 
-Autodiff is not in here: the frontend asks for gradients while it builds the training graph.
+Autodiff is not in here: the frontend asks for gradients while it builds the training graph. What depends
+on which inputs are states stands in compiler.py, between optimize and plan: sparse updates, weights packed once.
 The order is the tuple in `passes_for`, nothing else.
 """
 

@@ -44,7 +44,7 @@ def stored_movers(graph: Graph) -> set[Op]:
             stored.update(_padded(op, producers))
         elif op.name == "scan":  # another shape of what lies in memory lies there too
             stored.update(m for v in op.operands if (m := producers.get(_unshaped(v, producers))) and is_mover(m))
-        elif op.spec.kind in (Kind.CONTRACT, Kind.SCATTER, Kind.LOOP):
+        elif op.spec.kind in (Kind.CONTRACT, Kind.SCATTER, Kind.UPDATE, Kind.LOOP):
             stored.update(producers[v] for v in op.operands if v in producers and is_mover(producers[v]))
     return {op for op in stored if op.name != "constant"}
 

@@ -24,6 +24,7 @@ from graphc.runtime import threads
 from graphc.runtime.binding import Arena, Binding
 from graphc.runtime.program import Program
 from graphc.runtime.prologue import Prologue
+from graphc.runtime.scales import Settler
 from graphc.runtime.signature import Signature
 from graphc.runtime.writes import Announcer
 
@@ -41,6 +42,7 @@ class NativeExecutable:
         self._lock = threading.Lock()
         self._prologue = Prologue(program.prologue) if program.prologue is not None else None
         self._announcer = Announcer([program.states[v] for _, v in program.updates]) if program.updates else None
+        self._settler = Settler(program.states.values())
         threads.on_change(self)
 
     def __call__(self, *given: Any) -> list[np.ndarray]:
@@ -50,6 +52,7 @@ class NativeExecutable:
             except (KeyError, AttributeError):
                 given = tuple(self.signature.arrays(given))
                 binding = self._binding([a.shape for a in given], [a.dtype for a in given])
+            self._settler.settle()
             if self._prologue is not None:
                 self._prologue.refresh()
             binding.feed(given)
@@ -69,6 +72,7 @@ class NativeExecutable:
                   for a, s in zip(arrays, stepped, strict=True)]
         with self._lock:
             binding = self._binding(shapes, [a.dtype for a in arrays])
+            self._settler.settle()
             if self._prologue is not None:
                 self._prologue.refresh()
             results = [np.empty((steps, *view.shape), view.dtype) for view in binding.views]

@@ -325,6 +325,33 @@ def _gather_grad(s):
     return spread if self_exact(s, total) else spread + s.xs[1].size * s.unit * (total + spread)
 
 
+@rule("first_positions")
+def _first_positions(s):
+    return np.inf if s.es[0].any() else 0.0
+
+
+@rule("sum_rows")
+def _sum_rows(s):
+    if s.es[1].any():
+        return np.inf
+    total, spread = (s.op.spec.reference(x, s.xs[1]) for x in (np.abs(s.xs[0]).astype(float), s.es[0]))
+    return spread if self_exact(s, total) else spread + s.xs[1].size * s.unit * (total + spread)
+
+
+@rule("place_rows")
+def _place_rows(s):
+    return np.inf if s.es[1].any() else s.op.spec.reference(s.es[0], s.xs[1])
+
+
+@rule("scatter_rows")
+def _scatter_rows(s):
+    """One rounding each, where the scale is exact."""
+    if s.es[1].any() or s.es[2].any() or s.es[4].any():
+        return np.inf
+    spread = s.op.spec.reference(s.es[0], s.xs[1], s.xs[2], s.es[3], s.xs[4])
+    return spread + 2 * s.unit * (np.abs(s.y) + spread) + s.tiny
+
+
 @rule("cumsum")
 def _cumsum(s):
     axis = s.attrs["axis"]

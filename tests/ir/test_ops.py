@@ -290,6 +290,12 @@ ERRORS = [
     ("gather", ["f32[3]", "i32[2]"], {"axis": 1}, ShapeError, "gather: no such axis"),
     ("gather_grad", ["f32[3]", "i32[2]"], {"axis": 0, "size": 4}, ShapeError, "gather_grad: axes 0 to 1 of the first "
      "operand are those of the indices; expected i32[2]; got f32[3]"),
+    ("first_positions", ["i32[2,3]"], {"size": 4}, ShapeError, "first_positions: needs indices along one axis"),
+    ("first_positions", ["f32[2]"], {"size": 4}, DTypeError, "first_positions: indices that are no integers"),
+    ("sum_rows", ["f32[3,2]", "i64[3]"], {}, ShapeError, "sum_rows: needs rows, and for each where to add it"),
+    ("place_rows", ["f32[3,2]", "i64[3]"], {}, ShapeError, "place_rows: needs rows, and which of them stands"),
+    ("scatter_rows", ["f32[3,2]", "i32[4]", "i32[4]", "f32[4,2]", "f64[]"], {}, ShapeError, "scatter_rows: the operands "
+     "do not fit"),
     ("cumsum", ["f32[3]"], {"axis": 1}, ShapeError, "cumsum: no such axis"),
     ("one_hot", ["f32[3]"], {"depth": 3, "dtype": F32}, DTypeError, "one_hot: indices that are no integers"),
 ]
@@ -311,12 +317,14 @@ def test_refusal_names_the_layer():
         b.add(x, y)
 
 
-@pytest.mark.parametrize(("op", "index"), [("gather", 4), ("gather", -1), ("gather_grad", 4), ("gather_grad", -1)])
+@pytest.mark.parametrize(("op", "index"), [("gather", 4), ("gather", -1), ("gather_grad", 4), ("gather_grad", -1),
+                                           ("first_positions", 4), ("first_positions", -1)])
 def test_index_out_of_range_is_an_error(op, index):
     b = Builder()
     x, indices = b.input(type_of("f32[4]")), b.input(type_of("i32[4]"))
     b.origin = "embedding_1"
-    y = b.emit(op, x, indices, axis=0, **({"size": 4} if op == "gather_grad" else {}))
+    size = {"size": 4} if op != "gather" else {}
+    y = b.emit(op, indices, **size) if op == "first_positions" else b.emit(op, x, indices, axis=0, **size)
     with pytest.raises(IndexRangeError, match=rf"embedding_1: {op}: index out of range; .*got {index}"):
         evaluate(b.graph([y]), [np.zeros(4), [0, 1, index, 2]])
 

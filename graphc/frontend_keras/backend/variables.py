@@ -24,6 +24,7 @@ from graphc.frontend_keras.backend.symbols import dims_of_static
 from graphc.frontend_keras.backend.tensor import Alias, Tensor, as_tensor, assume, cast, full, full_like, meet
 from graphc.ir.types import dtype_of
 from graphc.runtime.buffers import copy_aligned
+from graphc.runtime.scales import Scale
 from graphc.runtime.writes import WRITES
 
 
@@ -40,9 +41,12 @@ class Variable(State):
         super().__init__(_initial_shape(initializer), dtype, name)
         self.initializer, self.constraint = initializer, constraint
         self._array: np.ndarray | None = None
+        self._scale: Scale | None = None
 
     @property
     def array(self) -> np.ndarray:
+        if self._scale is not None and self._array is not None:
+            self._scale.settle(self._array)
         if self._array is None:
             first = self.initializer
             if isinstance(first, Tensor):
@@ -50,6 +54,18 @@ class Variable(State):
             array = np.asarray(first, self.dtype).reshape(_initial_shape(self.initializer))
             self._array = copy_aligned(array)
         return self._array
+
+    @property
+    def has_scale(self) -> bool:
+        """Whether a program keeps the value as the array times a scale."""
+        return self._scale is not None
+
+    @property
+    def scale(self) -> Scale:
+        """The scale of runtime/scales.py; reading `array` multiplies it in."""
+        if self._scale is None:
+            self._scale = Scale(self.dtype)
+        return self._scale
 
     def assign(self, value: Any) -> None:
         """Replace the value in place. Raises ShapeError for another shape."""
@@ -60,7 +76,7 @@ class Variable(State):
         if self._array is None:
             self._array = copy_aligned(found)
         else:
-            self._array[...] = found
+            self.array[...] = found
         WRITES.changed()
 
 
