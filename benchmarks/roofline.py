@@ -10,6 +10,7 @@ What does not live here: the peak (peak.py), the models (models.py).
 import math
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,8 +26,10 @@ from graphc.ir.graph import Op, Value
 from graphc.ir.kernel import Kernel
 from graphc.ir.ops_winograd import SIZE, TILE, places
 from graphc.ir.parser import parse
-from graphc.runtime import driver, threads
+from graphc.runtime import assembly, driver, threads
 from graphc.runtime.buffers import empty_aligned
+from graphc.runtime.loop_room import grouped
+from graphc.runtime.program import Launch, Loop, Program
 
 Sizes = dict[str, int]
 SECONDS, LEAST_ROUNDS, TOGETHER = 2.0, 5, 50e-6  # per program; kernels are run several times to last so long
@@ -114,7 +117,11 @@ def _of_tiles(op: Op, sizes: Sizes) -> tuple[float, float]:
 
 
 def moved(kernel: Kernel, sizes: Sizes) -> int:
-    """Bytes of all operands and results, each once; of an operand that is only sliced or gathered, what is taken."""
+    """Bytes of all operands and results, each once; of an operand that is only sliced or gathered, and of a table that
+    is updated by rows, what is taken."""
+    if kernel.graph.ops[-1].name == "scatter_rows":
+        return sum(nbytes(value, sizes) for value in kernel.graph.ops[-1].operands[1:]) + nbytes(
+            kernel.graph.ops[-1].operands[3], sizes)
     total = sum(nbytes(value, sizes) for value in kernel.outputs)
     for value in kernel.inputs:
         readers = [op for op in kernel.graph.ops if value in op.operands]
@@ -143,21 +150,62 @@ def _number(dim: Any, sizes: Sizes) -> int:
 def measure(executable: Any, arrays: list[np.ndarray], seconds: float = SECONDS) -> tuple[list[Measured], float]:
     """Every kernel of a program called with these arrays, and the seconds of the whole program in one call.
 
-    Kernels of the same code, sizes and layers are added up.
+    Kernels of the same name, layers and counts are added up.
     """
+    end = time.perf_counter() + seconds  # by then an adaptive program has chosen
     executable(*arrays)
+    while hasattr(executable, "current") and time.perf_counter() < end:
+        executable(*arrays)
+    executable = getattr(executable, "current", executable)
     table, status, sizes = bound(executable)
     best, whole = _each(table, status, seconds)
     alike: dict[Any, list[Measured]] = {}
-    launches = executable.program.launches
-    for launch, taken, shared in zip(launches, best, table[:, 2]):
-        kernel = launch.kernel
-        found = Measured(f"{kernel.name} {', '.join(kernel.origins[:2])}", taken, bool(shared),
-                         *operations(kernel, sizes), moved(kernel, sizes))
-        alike.setdefault((launch.address, kernel.origins[:2], *found[2:]), []).append(found)
-    copies = [Measured("copy of a state", taken, False, 0.0, 0.0, 0) for taken in best[len(launches):]]
-    groups = [*alike.values(), *([copies] if copies else [])]
-    return [_together(f"{len(group)} x " * (len(group) > 1) + group[0].name, group) for group in groups], whole
+    for part, taken, way in zip(_parts(executable.program, sizes), best, table[:, 2], strict=True):
+        alike.setdefault(part, []).append(Measured(part.name, taken, way != assembly.SERIAL, *part[1:]))
+    return [_together(f"{len(group)} x " * (len(group) > 1) + group[0].name, group) for group in alike.values()], whole
+
+
+class Part(NamedTuple):
+    """An entry of a program's table; the numbers are those of Measured."""
+
+    name: str
+    plain: float
+    executed: float
+    moved: float
+
+
+def _parts(program: Program, sizes: Sizes) -> Iterator[Part]:
+    """What stands in the table, in its order: see Assembly.entries."""
+    for group in grouped(program):
+        if isinstance(group, list):
+            for loop in group:
+                yield from _parts(loop.body.prologue, sizes) if loop.body.prologue is not None else ()
+                for value in loop.kernel.anchor.operands[:loop.kernel.anchor.attr("carried")]:
+                    yield Part("first values of a loop", 0.0, 0.0, 2 * nbytes(value, sizes))
+            walks = [_loop(loop, sizes) for loop in group]
+            yield Part(" beside ".join(walk.name for walk in walks), *map(sum, zip(*(walk[1:] for walk in walks))))
+        else:
+            yield _part(group.kernel, *operations(group.kernel, sizes), sizes)
+    for _, state in program.late_copies:
+        yield Part("copy of a state", 0.0, 0.0, 2 * nbytes(state, sizes))
+
+
+def _part(kernel: Kernel, plain: float, executed: float, sizes: Sizes) -> Part:
+    return Part(f"{kernel.name} {', '.join(kernel.origins[:2])}", plain, executed, moved(kernel, sizes))
+
+
+def _loop(loop: Loop, sizes: Sizes) -> Part:
+    """The operations of all steps and rows."""
+    op = loop.kernel.anchor
+    steps, rows = _number(op.attr("length"), sizes), op.attr("rows")
+    inner = {**sizes, **({} if rows is None else {rows[0]: _number(rows[1], sizes)})}
+    counts = [_inside(launch, inner) for launch in loop.body.launches]
+    plain, executed = (steps * sum(count) for count in zip(*counts))
+    return _part(loop.kernel, plain, executed, sizes)
+
+
+def _inside(launch: Launch | Loop, sizes: Sizes) -> tuple[float, float]:
+    return operations(launch.kernel, sizes) if isinstance(launch, Launch) else _loop(launch, sizes)[1:3]
 
 
 def _each(table: np.ndarray, status: np.ndarray, seconds: float) -> tuple[list[float], float]:

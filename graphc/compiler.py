@@ -21,21 +21,24 @@ from graphc.codegen_cpu.machine import host
 from graphc.errors import CompileError, TargetError
 from graphc.ir.graph import Graph
 from graphc.ir.kernel import Kernel
-from graphc.ir.program import Emitted
+from graphc.ir.program import Emitted, MemoryPlan
 from graphc.ir.sizes import check_told
 from graphc.passes.choices import DEFAULT, Choices
+from graphc.passes.gathered_products import gathered_products
 from graphc.passes.pack_weights import PackFixed
 from graphc.passes.pipeline import optimize, plan
 from graphc.passes.sparse_updates import sparse_updates
 from graphc.runtime import threads
+from graphc.runtime.adaptive import AdaptiveExecutable
 from graphc.runtime.cache import kernel_cache
 from graphc.runtime.executable import NativeExecutable
 from graphc.runtime.loader import load, loaded
-from graphc.runtime.program import make_program
+from graphc.runtime.program import Program, make_program
 from graphc.runtime.reference import ReferenceExecutable, StateBuffer, reports_writes
 from graphc.runtime.scales import may_have_scale, scale_of
 
 TARGETS = ("cpu", "reference")
+PATIENCE = 8  # times the cost of tables that calls must have been able to save: programs are compiled for them, too
 MOST_COMPILERS = 4  # processes that compile kernels at a time
 
 
@@ -81,14 +84,26 @@ def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None,
     fixed = {graph.inputs[i] for i, state in states.items() if i not in written and reports_writes(state)}
     scalable = {graph.inputs[i] for i in written if may_have_scale(states[i])}
     optimized, scales = sparse_updates(optimize(graph.replace(donations=kept), choices), scalable)
-    states = {**states, **{optimized.inputs.index(scale): scale_of(states[graph.inputs.index(state)])
-                           for scale, state in scales.items()}}
-    memory = plan(PackFixed(fixed)(optimized), fusion=fusion, fixed=fixed)
+    owners = {graph.inputs[i]: state for i, state in states.items()}
+    states = {**states, **{optimized.inputs.index(scale): scale_of(owners[state]) for scale, state in scales.items()}}
+
+    def native(made: Graph) -> NativeExecutable:
+        memory = plan(PackFixed(fixed)(made), fusion=fusion, fixed=fixed)
+        return NativeExecutable(graph, _program(memory, states))
+
+    tables = gathered_products(optimized, fixed)
+    if tables is None:
+        return native(optimized)
+    return AdaptiveExecutable(native(optimized), lambda: native(tables.graph), tables.saved, PATIENCE * tables.cost,
+                              [owners[v] for v in fixed])
+
+
+def _program(memory: MemoryPlan, states: Mapping[int, StateBuffer]) -> Program:
     kernels = memory.all_kernels
     emitted = [emit_kernel(kernel) for kernel in kernels]
     *addresses, copy, take = native_code([*emitted, emit_copy(), emit_take()], kernels)
     code = dict(zip(kernels, zip(emitted, addresses, strict=True), strict=True))
-    return NativeExecutable(graph, make_program(memory, code, copy, take, states))
+    return make_program(memory, code, copy, take, states)
 
 
 def native_code(emitted: Sequence[Emitted], kernels: Sequence[Kernel]) -> list[int]:

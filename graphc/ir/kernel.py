@@ -123,15 +123,19 @@ def in_parts(op: Op) -> bool:
     return op.name == "concatenate" and len(op.operands) > 1 and len({v.type.shape for v in op.operands}) == 1
 
 
-MOVED = 1 << 10  # bytes of a row that is moved: longer ones are faster moved by themselves (measured)
+MOVED = 1 << 10  # bytes of a row that a contraction moves: longer ones are faster moved by themselves (measured)
 
 
 def moves_rows(op: Op) -> bool:
     """Whether a stored transpose is written row by row, in one loop over the rows of its operand."""
-    if op.name != "transpose" or op.result.type.rank < 3 or op.attr("perm")[-1] != op.result.type.rank - 1:
-        return False
-    size = op.result.type.shape[-1] * op.result.type.dtype.itemsize
-    return isinstance(size, int) and size <= MOVED
+    return (op.name == "transpose" and op.result.type.rank >= 3 and op.attr("perm")[-1] == op.result.type.rank - 1
+            and isinstance(op.result.type.shape[-1], int))
+
+
+def moves_long_rows(op: Op) -> bool:
+    """Whether the rows of a transpose are too long to be moved by the contraction that makes them."""
+    columns = op.result.type.shape[-1]
+    return moves_rows(op) and isinstance(columns, int) and columns * op.result.type.dtype.itemsize > MOVED
 
 
 def by_operand(op: Op) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from graphc.ir.dims import Shape, size_of, split_axes
 from graphc.ir.graph import Graph, Op, Value
-from graphc.ir.kernel import Decision, Nest, by_operand, in_parts
+from graphc.ir.kernel import Decision, Nest, by_operand, in_parts, moves_long_rows
 from graphc.ir.spec import Kind
 from graphc.passes.reads import Read, is_mover, reads_of, spreads_fold, stored_movers
 
@@ -131,6 +131,8 @@ class _Fusion:
         if any(group.anchor and group.anchor.name != "matmul" for group in (first, second)) \
                 and any(by_operand(part) for part in (*first.ops, *second.ops)):
             return "rows are written elsewhere"
+        if (first.contracts or second.contracts) and any(moves_long_rows(part) for part in (*first.ops, *second.ops)):
+            return "long rows are faster moved apart"
         return (self._nest_obstacle(first, second, nest)
                 or self._path_obstacle(first, second, nest)
                 or self._size_obstacle(first, second)

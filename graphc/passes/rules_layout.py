@@ -83,6 +83,36 @@ def merge_reshapes(op: Op, b: Rewriter) -> Value | None:
     return None if inner is None else b.emit("reshape", inner.operands[0], shape=op.attr("shape"))
 
 
+@rule("reshape", "reverse", "transpose")
+def rows_by_their_indices(op: Op, b: Rewriter) -> Value | None:
+    """Gathered rows that are moved as wholes are gathered where they go.
+
+    graph before(%x: f32[7,3], %i: i32[2,5]) {
+      %a = gather(%x, %i){axis=0}
+      %b = transpose(%a){perm=(1,0,2)}
+      %c = reshape(%b){shape=(10,3)}
+      return %c
+    }
+    graph after(%x: f32[7,3], %i: i32[2,5]) {
+      %a = transpose(%i){perm=(1,0)}
+      %b = reshape(%a){shape=(10,)}
+      %c = gather(%x, %b){axis=0}
+      return %c
+    }
+    """
+    rows = b.made_by(op.operands[0], "gather")
+    if rows is None or rows.attr("axis") != 0 or rows.operands[0].type.rank != 2 or not rows.operands[1].type.rank:
+        return None
+    attrs, last = op.kwargs, op.result.type.rank - 1
+    if op.name == "reshape":
+        whole, attrs = op.attr("shape")[-1:] == rows.result.type.shape[-1:], {"shape": op.attr("shape")[:-1]}
+    elif op.name == "transpose":
+        whole, attrs = op.attr("perm")[-1] == last, {"perm": op.attr("perm")[:-1]}
+    else:
+        whole = last not in op.attr("axes")
+    return b.emit("gather", rows.operands[0], b.emit(op.name, rows.operands[1], **attrs), axis=0) if whole else None
+
+
 @rule("broadcast")
 def drop_identity_broadcast(op: Op, b: Rewriter) -> Value | None:
     """A broadcast to the same shape does nothing.
