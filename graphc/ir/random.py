@@ -9,12 +9,15 @@ What does not live here: the ops (ops_source.py), which seeds and streams layers
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 GOLDEN = 0x9E3779B9  # 2**32 divided by the golden ratio
 PARITY = 0x1BD11BDA  # threefry's key parity constant for 32-bit words
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 MASK = 0xFFFFFFFF
+RUN = 1 << 15  # elements that are made together
 
 
 def threefry2x32(key: tuple[int, int], counter: tuple[int, int]) -> tuple[int, int]:
@@ -48,15 +51,12 @@ def mix32(x: np.ndarray) -> np.ndarray:
 
 def random_bits(key: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Words u32[shape]: element number e (row-major) depends on the key u32[2] and on e alone."""
-    element = np.arange(np.prod(shape, dtype=np.int64), dtype=np.uint64)
-    low, high = (element & np.uint64(MASK)).astype(np.uint32), (element >> np.uint64(32)).astype(np.uint32)
-    k0, k1 = key.astype(np.uint32).reshape(2, 1)
-    return mix32(mix32(low ^ k0) + k1 + high * np.uint32(GOLDEN)).reshape(shape)
+    return _in_runs(shape, np.dtype(np.uint32), lambda start, stop: _words(key, start, stop))
 
 
 def random_uniform(key: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """Numbers in [0, 1): the upper 24 bits of a word, times 2**-24; exact in float32."""
-    return (random_bits(key, shape) >> np.uint32(8)).astype(dtype) * dtype.type(2.0 ** -24)
+    return _in_runs(shape, dtype, lambda start, stop: _uniform(key, start, stop, dtype))
 
 
 def second_key(key: np.ndarray) -> np.ndarray:
@@ -69,5 +69,28 @@ def random_normal(key: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> n
 
     G. Box and M. Muller, "A note on the generation of random normal deviates" (1958), the cosine half.
     """
-    radius = np.sqrt(np.log(1 - random_uniform(key, shape, dtype)) * -2)
-    return np.cos(random_uniform(second_key(key), shape, dtype) * dtype.type(2 * np.pi)) * radius
+    def normal(start: int, stop: int) -> np.ndarray:
+        radius = np.sqrt(np.log(1 - _uniform(key, start, stop, dtype)) * -2)
+        return np.cos(_uniform(second_key(key), start, stop, dtype) * dtype.type(2 * np.pi)) * radius
+
+    return _in_runs(shape, dtype, normal)
+
+
+def _words(key: np.ndarray, start: int, stop: int) -> np.ndarray:
+    element = np.arange(start, stop, dtype=np.uint64)
+    low, high = (element & np.uint64(MASK)).astype(np.uint32), (element >> np.uint64(32)).astype(np.uint32)
+    k0, k1 = key.astype(np.uint32).reshape(2, 1)
+    return mix32(mix32(low ^ k0) + k1 + high * np.uint32(GOLDEN))
+
+
+def _uniform(key: np.ndarray, start: int, stop: int, dtype: np.dtype) -> np.ndarray:
+    return (_words(key, start, stop) >> np.uint32(8)).astype(dtype) * dtype.type(2.0 ** -24)
+
+
+def _in_runs(shape: tuple[int, ...], dtype: np.dtype, part: Callable[[int, int], np.ndarray]) -> np.ndarray:
+    """Elements `part(start, stop)` of runs that a cache holds."""
+    made = np.empty(int(np.prod(shape, dtype=np.int64)), dtype)
+    for start in range(0, made.size, RUN):
+        stop = min(start + RUN, made.size)
+        made[start:stop] = part(start, stop)
+    return made.reshape(shape)
