@@ -38,7 +38,6 @@ from graphc.runtime.reference import ReferenceExecutable, StateBuffer, reports_w
 from graphc.runtime.scales import may_have_scale, scale_of
 
 TARGETS = ("cpu", "reference")
-PATIENCE = 8  # times the cost of tables that calls must have been able to save: programs are compiled for them, too
 MOST_COMPILERS = 4  # processes that compile kernels at a time
 
 
@@ -94,7 +93,7 @@ def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None,
     tables = gathered_products(optimized, fixed)
     if tables is None:
         return native(optimized)
-    return AdaptiveExecutable(native(optimized), lambda: native(tables.graph), tables.saved, PATIENCE * tables.cost,
+    return AdaptiveExecutable(native(optimized), lambda: native(tables.graph), tables.saved, tables.cost,
                               [owners[v] for v in fixed])
 
 

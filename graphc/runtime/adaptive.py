@@ -2,7 +2,8 @@
 
 The second one takes over when what calls could have saved since the weights last changed has reached what it costs to
 make the tables, as a skier buys who has rented for the price of skis: never much worse than who knows the future (A. R.
-Karlin et al., "Competitive snoopy caching", Algorithmica 3, 1988).
+Karlin et al., "Competitive snoopy caching", Algorithmica 3, 1988). It is compiled when all calls so far could have saved
+PATIENCE times as much.
 
 What does not live here: what the tables are (passes/gathered_products.py).
 """
@@ -27,12 +28,15 @@ class AdaptiveExecutable:
     that they are made of.
     """
 
+    PATIENCE = 8
+
     def __init__(self, first: NativeExecutable, second: Callable[[], NativeExecutable], saved: Dim, cost: int,
                  states: Iterable[Any]):
         self._first, self._make, self._saved, self._cost = first, second, saved, cost
         self._second: NativeExecutable | None = None
         self._by_shapes: dict[tuple[tuple[int, ...], ...], int] = {}
-        self._at, self._sum = -1, 0
+        self._at = -1
+        self._since = self._ever = 0  # what calls could have saved since the weights last changed, and all calls
         self.graph, self.current = first.graph, first
         WRITES.observe(states)
 
@@ -60,11 +64,14 @@ class AdaptiveExecutable:
     def _choose(self, shapes: Sequence[tuple[int, ...]], calls: int) -> None:
         """Count what these calls could save, and take the program that is worth it."""
         if self._at != WRITES.generation:
-            self._at, self._sum, self.current = WRITES.generation, 0, self._first
-        if self._sum < self._cost:
-            self._sum += calls * self._saved_by(tuple(shapes))
-        elif self.current is self._first:
+            self._at, self._since, self.current = WRITES.generation, 0, self._first
+        if self.current is not self._first:
+            return
+        if self._since >= self._cost and self._ever >= self.PATIENCE * self._cost:
             self.current = self._second = self._second or self._make()
+        else:
+            saved = calls * self._saved_by(tuple(shapes))
+            self._since, self._ever = self._since + saved, self._ever + saved
 
     def _saved_by(self, shapes: tuple[tuple[int, ...], ...]) -> int:
         if shapes not in self._by_shapes:
