@@ -1,9 +1,9 @@
 """Two programs of one graph: one that is ready, and one that first computes tables from the weights.
 
-The second one takes over when what calls could have saved since the weights last changed has reached what it costs to
-make the tables, as a skier buys who has rented for the price of skis: never much worse than who knows the future (A. R.
-Karlin et al., "Competitive snoopy caching", Algorithmica 3, 1988). It is compiled when all calls so far could have saved
-PATIENCE times as much.
+The second one takes over when what calls could have saved since the weights last changed has reached what it costs
+to make the tables, as a skier buys who has rented for the price of skis: never much worse than who knows the future
+(A. R. Karlin et al., "Competitive snoopy caching", Algorithmica 3, 1988). It is compiled when all calls so far could
+have saved PATIENCE times as much.
 
 What does not live here: what the tables are (passes/gathered_products.py).
 """

@@ -14,12 +14,14 @@ from typing import Any
 from graphc.errors import ArgumentError, DTypeError, ShapeError
 from graphc.frontend_keras.backend.lowering import walk
 from graphc.frontend_keras.backend.naming import current_origin
+from graphc.frontend_keras.backend.random import drawing_each_step
 from graphc.frontend_keras.backend.symbols import solve, unify
-from graphc.frontend_keras.backend.tensor import Alias, Tensor, as_tensor, assume, cast, meet
+from graphc.frontend_keras.backend.tensor import Alias, Tensor, apply_op, as_tensor, assume, cast, meet
 from graphc.ir.builder import Builder, make_op
 from graphc.ir.dims import Dim, bind_shape
 from graphc.ir.graph import Graph, Value
 from graphc.ir.spec import op_spec
+from graphc.ir.types import I64
 from graphc.passes.bind_dims import bind_attr
 
 _INSIDE = ("full", "constant", "iota")  # made of nothing: each step makes its own
@@ -38,6 +40,14 @@ class Loop:
         self._sliced: dict[Tensor, Tensor] = {}
         self._nexts: dict[Tensor, Tensor] = {}
         self._results: list[Tensor] = []
+        self._number: Tensor | None = None
+
+    def number(self) -> Tensor:
+        """The number of a step's slice, int64."""
+        if self._number is None:
+            count = apply_op("iota", axis=0, shape=(self.attrs["length"],), dtype=I64)
+            self._number = self.slice(count)
+        return self._number
 
     def slice(self, stack: Tensor) -> Tensor:
         """A step's slice of `stack` (length, ...)."""
@@ -138,7 +148,9 @@ def map_fn(fn: Callable[..., Any], elems: Any, name: str | None = None, dtype: A
     """
     several, stacks, length = _stacks(elems)
     loop = Loop(length)
-    made = fn(_like(elems, [loop.slice(stack) for stack in stacks]) if several else loop.slice(stacks[0]))
+    slices = [loop.slice(stack) for stack in stacks]
+    with drawing_each_step(loop.number):
+        made = fn(_like(elems, slices) if several else slices[0])
     is_list = isinstance(made, (list, tuple))
     parts = [as_tensor(t) for t in (made if is_list else [made])]
     wanted = list(dtype) if isinstance(dtype, (list, tuple)) else [dtype] * len(parts)
@@ -178,7 +190,9 @@ def _folded(fn: Callable[..., Any], elems: Any, initializer: Any, reverse: bool)
         length = length - 1
     loop = Loop(length, reverse=reverse)
     held = loop.carry(as_tensor(initializer, stacks[0].dtype))
-    made = fn(held, _like(elems, [loop.slice(stack) for stack in stacks]) if several else loop.slice(stacks[0]))
+    slices = [loop.slice(stack) for stack in stacks]
+    with drawing_each_step(loop.number):
+        made = fn(held, _like(elems, slices) if several else slices[0])
     loop.follow(held, as_tensor(made, held.dtype))
     return loop.run()[0][0]
 

@@ -9,6 +9,8 @@ What does not live here: the generator (ir/random.py), initializers (frontend_ke
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import erf, sqrt
 from typing import Any
 
@@ -59,8 +61,35 @@ def reset_random_step() -> None:
     _steps.clear()
 
 
+_made = 0
+_inside: list[Callable[[], Tensor]] = []
+
+
+def keys_made() -> int:
+    """How many random ops there are so far: who traces a function asks before and after."""
+    return _made
+
+
+@contextmanager
+def drawing_each_step(number: Callable[[], Tensor]) -> Iterator[None]:
+    """Random ops made meanwhile draw anew in each step of a loop; number: the tensor that counts the steps, int64."""
+    _inside.append(number)
+    try:
+        yield
+    finally:
+        _inside.pop()
+
+
 def _key(seed: int | None, stream: int) -> Tensor:
-    return apply_op("random_key", full(_seed(seed, 10_000_000), (), "int64"), random_step(), stream=stream)
+    """u32[2]. In a loop, the key of one step comes from that of the whole loop and the number of the step."""
+    global _made
+    _made += 1
+    key = apply_op("random_key", full(_seed(seed, 10_000_000), (), "int64"), random_step(), stream=stream)
+    for number in _inside:
+        words = cast_to(key, dtype_of("int64"))
+        both = (words[0] - 2**31) * 2**32 + words[1]
+        key = apply_op("random_key", both, number(), stream=stream)
+    return key
 
 
 def _seed(seed: int | None, bound: int) -> int:

@@ -16,6 +16,7 @@ from graphc.errors import ArgumentError, ShapeError
 from graphc.frontend_keras.backend.loops import Loop
 from graphc.frontend_keras.backend.naming import current_origin
 from graphc.frontend_keras.backend.phase import switch
+from graphc.frontend_keras.backend.random import drawing_each_step, keys_made
 from graphc.frontend_keras.backend.shaping import expand_dims, permute_dimensions, reverse
 from graphc.frontend_keras.backend.tensor import Tensor, assume, cast, full_like
 from graphc.ir.dims import Dim
@@ -49,7 +50,7 @@ def rnn(step_function: Step, inputs: Tensor, initial_states: Sequence[Tensor], g
     loop = Loop(steps, reverse=go_backwards, least=1)
     x = loop.slice(_time_first(assume(inputs, (inputs.dims[0], steps, *inputs.dims[2:]))))
     held = [loop.carry(state) for state in states]
-    output, made = step_function(x, [*held, *(constants or ())])
+    output, made = _traced(step_function, x, [*held, *(constants or ())], loop)
     new_states = list(made)
     phased = output._uses_learning_phase
     place = next((i for i, state in enumerate(new_states) if state is output), None)
@@ -73,6 +74,18 @@ def rnn(step_function: Step, inputs: Tensor, initial_states: Sequence[Tensor], g
     outputs = _time_first(reverse(outputs, 0) if go_backwards else outputs)
     last._uses_learning_phase = outputs._uses_learning_phase = phased
     return last, outputs, finals[:len(held)]
+
+
+def _traced(step_function: Step, x: Tensor, states: list[Tensor], loop: Loop) -> tuple[Tensor, Sequence[Tensor]]:
+    """What the step makes. One that draws random numbers is called again, as Keras does: what a cell keeps from its
+    first call, such as a mask for all steps, belongs to the whole loop; what the second one draws is drawn anew in
+    each step."""
+    before = keys_made()
+    made = step_function(x, states)
+    if keys_made() == before:
+        return made
+    with drawing_each_step(loop.number):
+        return step_function(x, states)
 
 
 def _time_first(x: Tensor) -> Tensor:
