@@ -14,7 +14,7 @@ import numpy as np
 from graphc.errors import ArgumentError, GraphcError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.backend.leaves import State
-from graphc.frontend_keras.engine import network_config, saving
+from graphc.frontend_keras.engine import network_config
 from graphc.frontend_keras.engine.attachments import distinct
 from graphc.frontend_keras.engine.base_layer import Layer, NotBuiltLayerError, matched
 from graphc.frontend_keras.engine.input_layer import InputLayer
@@ -22,6 +22,7 @@ from graphc.frontend_keras.engine.node import Node
 from graphc.frontend_keras.engine.phases import phase_givens
 from graphc.frontend_keras.engine.shapes import default_name
 from graphc.frontend_keras.engine.traversal import trace
+from graphc.frontend_keras.saving import text
 from graphc.frontend_keras.utils.generic_utils import to_list, unpack_singleton
 from graphc.frontend_keras.utils.layer_utils import print_summary
 from graphc.ir.graph import Graph
@@ -307,8 +308,8 @@ class Network(Layer):
 
     def to_json(self, **kwargs: Any) -> str:
         """The architecture as JSON text; keywords go to json.dumps."""
-        return saving.to_json(self, **kwargs)
+        return text.to_json(self, **kwargs)
 
     def to_yaml(self, **kwargs: Any) -> str:
         """The architecture as YAML text; keywords go to yaml.dump."""
-        return saving.to_yaml(self, **kwargs)
+        return text.to_yaml(self, **kwargs)

@@ -3,7 +3,7 @@
 A call in a configuration is a list over the inputs of [layer, node, tensor, keywords]. Only the calls inside the
 network are counted; a nested network counts from 1, since its node 0 is its own.
 
-What does not live here: JSON and YAML text (saving.py), configurations of single layers (dialects.py).
+What does not live here: JSON and YAML text (saving/), configurations of single layers (dialects.py).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Copies of models by `copy` and `pickle`: architecture, weights, how to train, the optimizer's state.
 
-What does not live here: files meant to be kept or exchanged (saving.py). Pickles run code when they are read, so
+What does not live here: files meant to be kept or exchanged (saving/). Pickles run code when they are read, so
 read only your own.
 """
 

@@ -226,7 +226,7 @@ def broken(change):
     (broken(lambda c: c.update(input_layers=[["a", 3, 0]])), "does not exist"),
     (broken(lambda c: c.update(output_layers="d")), "are lists"),
     (broken(lambda c: c["layers"][1]["config"].update(units="x")), "positive integer"),
-    (broken(lambda c: c["layers"][1]["config"].update(units=float("nan"))), "positive integer"),
+    (broken(lambda c: c["layers"][1]["config"].update(units=float("nan"))), "not finite"),
     (broken(lambda c: c["layers"][1].update(config=None)), "keywords"),
     (broken(lambda c: c["layers"][1]["config"].update(kernel_initializer={"class_name": "os.system", "config": {}})),
      "Unknown initializer"),

@@ -6,10 +6,9 @@ import pickle
 import numpy as np
 import pytest
 
-from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine import Layer
 from graphc.frontend_keras.layers import Dense, Lambda
-from graphc.frontend_keras.models import Sequential, load_model
+from graphc.frontend_keras.models import Sequential
 
 X = np.random.RandomState(0).rand(8, 4)
 Y = X.sum(axis=1)
@@ -41,11 +40,3 @@ def test_a_copy_of_what_is_not_compiled_or_built():
     built = Sequential([Dense(3, input_dim=4)])
     np.testing.assert_array_equal(copy.deepcopy(built).predict(X), built.predict(X))
     assert copy.deepcopy(Sequential([Dense(3)])).weights == []
-
-
-def test_files_say_that_they_are_not_built():
-    model = Sequential([Dense(3, input_dim=4)])
-    for call in (lambda: model.save("m.h5"), lambda: model.save_weights("w.h5"), lambda: model.load_weights("w.h5"),
-                 lambda: load_model("m.h5")):
-        with pytest.raises(K.NotBuiltError, match="HDF5 files are not built yet"):
-            call()

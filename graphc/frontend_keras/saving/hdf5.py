@@ -1,0 +1,252 @@
+"""HDF5 files of numbers and texts, read with suspicion and written whole or not at all.
+
+Refused: links other than hard ones, data outside of the file, virtual, compound and variable-length data, filters that
+are plugins, more numbers than the reader asks for, and storage that cannot hold what it declares.
+
+What does not live here: which groups a model has (weight_files.py, keras3.py).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphc.errors import ModelFormatError
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+MAX_TEXT = 16 << 20       # bytes of one attribute
+MAX_NAME, MAX_DEPTH, MAX_RANK = 4096, 64, 32
+MAX_CHUNKS = 1 << 20
+_FILTERS = (1, 2, 3)      # deflate, shuffle, fletcher32
+_RATIO = 1100             # deflate makes at most 1032 bytes of one
+_SLACK = 1 << 20          # bytes that may be declared without being stored
+_SPLIT = 64512            # bytes of an attribute that HDF5 keeps in an object's header
+
+
+def h5py() -> Any:
+    return import_module("h5py")
+
+
+@contextmanager
+def reading(path: Any) -> Iterator[Folder]:
+    """The root of an HDF5 file, or of a h5py group that is open already. Raises ModelFormatError, OSError."""
+    if isinstance(path, h5py().Group):
+        yield Folder(path, "/")
+        return
+    name = os.fspath(path)
+    with open(name, "rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise ModelFormatError("not an HDF5 file", where=str(name))
+    try:
+        file = h5py().File(name, "r", locking=False)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise ModelFormatError("not an HDF5 file that can be read", where=str(name), got=str(error)) from error
+    with file:
+        yield Folder(file, "/")
+
+
+class Folder:
+    """A group. `where` names it in errors."""
+
+    def __init__(self, group: Any, where: str):
+        self._group, self.where = group, where
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._group
+
+    def names(self) -> list[str]:
+        """The names in the group, sorted as HDF5 does. Raises ModelFormatError for too many."""
+        if len(self._group) > MAX_CHUNKS:
+            raise ModelFormatError("the group holds too much", where=self.where, got=len(self._group))
+        return list(self._group)
+
+    def folder(self, path: str) -> Folder:
+        """The group at a path below. Raises ModelFormatError."""
+        found, where = self._find(path)
+        if not isinstance(found, h5py().Group):
+            raise ModelFormatError("not a group", where=where)
+        return Folder(found, where)
+
+    def array(self, path: str, most: int) -> np.ndarray:
+        """The numbers at a path below, at most `most` of them. Raises ModelFormatError."""
+        found, where = self._find(path)
+        if not isinstance(found, h5py().Dataset):
+            raise ModelFormatError("not a dataset", where=where)
+        _check(found, where, most)
+        try:
+            return np.asarray(found[()])
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ModelFormatError("the numbers cannot be read", where=where, got=str(error)) from error
+
+    def _find(self, path: str) -> tuple[Any, str]:
+        found, where = self._group, self.where
+        parts = [part for part in path.split("/") if part]
+        if len(path) > MAX_NAME or len(parts) > MAX_DEPTH or "." in parts or not parts:
+            raise ModelFormatError("not a name of something in the file", where=where, got=repr(path[:100]))
+        for part in parts:
+            where = f"{where.rstrip('/')}/{part}"
+            try:
+                link = found.get(part, getlink=True)
+                if link is not None and not isinstance(link, h5py().HardLink):
+                    raise ModelFormatError("a link that leads elsewhere", where=where, got=type(link).__name__)
+                found = found.get(part)
+            except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+                raise ModelFormatError("not readable", where=where, got=str(error)) from error
+            if found is None:
+                raise ModelFormatError("not in the file", where=where)
+        return found, where
+
+    # ---- attributes
+
+    def has(self, name: str) -> bool:
+        """Whether there is an attribute of this name."""
+        return name in self._group.attrs
+
+    def text(self, name: str) -> str | None:
+        """An attribute that is a text; None if there is none. Raises ModelFormatError."""
+        if name not in self._group.attrs:
+            return None
+        attribute = self._attribute(name)
+        if attribute.shape != ():
+            raise ModelFormatError(f"{name} is not one text", where=self.where, got=f"shape {attribute.shape}")
+        return _decoded(self._value(name), name, self.where)
+
+    def texts(self, name: str) -> list[str]:
+        """An attribute that is a list of texts, also one that is split into name0, name1 and so on."""
+        if name in self._group.attrs:
+            return self._texts(name)
+        found: list[str] = []
+        number = 0
+        while f"{name}{number}" in self._group.attrs:
+            found += self._texts(f"{name}{number}")
+            number += 1
+        if not number:
+            raise ModelFormatError(f"the group has no attribute {name}", where=self.where)
+        return found
+
+    def _texts(self, name: str) -> list[str]:
+        attribute = self._attribute(name)
+        if len(attribute.shape) != 1:
+            raise ModelFormatError(f"{name} is not a list of texts", where=self.where, got=f"shape {attribute.shape}")
+        if attribute.shape == (0,):  # of any type: an empty list was written as floats
+            return []
+        return [_decoded(value, name, self.where) for value in self._value(name)]
+
+    def _attribute(self, name: str) -> Any:
+        attribute = self._group.attrs.get_id(name)
+        kind, count = h5py().check_string_dtype(attribute.dtype), int(np.prod(attribute.shape, dtype=float))
+        if count * attribute.dtype.itemsize > MAX_TEXT:
+            raise ModelFormatError(f"{name} is too long", where=self.where, expected=f"at most {MAX_TEXT} bytes")
+        if kind is None and attribute.shape != (0,):
+            raise ModelFormatError(f"{name} is not text", where=self.where, got=attribute.dtype)
+        return attribute
+
+    def _value(self, name: str) -> Any:
+        try:
+            return self._group.attrs[name]
+        except (OSError, RuntimeError, ValueError, UnicodeError) as error:
+            raise ModelFormatError(f"{name} cannot be read", where=self.where, got=str(error)) from error
+
+
+def _decoded(value: Any, name: str, where: str) -> str:
+    try:
+        text = value.decode("utf-8") if isinstance(value, bytes) else str(value)
+        text.encode("utf-8")
+    except UnicodeError as error:
+        raise ModelFormatError(f"{name} is not UTF-8 text", where=where, got=str(error)[:100]) from error
+    if len(text) > MAX_TEXT:
+        raise ModelFormatError(f"{name} is too long", where=where, expected=f"at most {MAX_TEXT} characters")
+    return text
+
+
+def _check(dataset: Any, where: str, most: int) -> None:
+    """Raise ModelFormatError unless the dataset holds plain numbers, at most `most`, inside of the file."""
+    dtype, shape, properties = dataset.dtype, dataset.shape, dataset.id.get_create_plist()
+    if dtype.kind not in "fiub" or dtype.hasobject or dtype.metadata or dtype.itemsize > 8:
+        raise ModelFormatError("not plain numbers", where=where, got=str(dtype))
+    if shape is None or len(shape) > MAX_RANK:
+        raise ModelFormatError("not an array", where=where, got=f"shape {shape}")
+    count = 1
+    for size in shape:
+        count *= int(size)
+    if count > most:
+        raise ModelFormatError("more numbers than the model has there", where=where, expected=f"at most {most}",
+                               got=f"shape {shape}")
+    if dataset.is_virtual or properties.get_external_count():
+        raise ModelFormatError("its numbers lie outside of the file", where=where)
+    filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
+    if not set(filters) <= set(_FILTERS):
+        raise ModelFormatError("a filter that is not supported", where=where, expected="gzip", got=filters)
+    if dataset.chunks is not None:
+        chunks = 1
+        for size, step in zip(shape, dataset.chunks, strict=True):
+            chunks *= -(-int(size) // step)
+        if chunks > MAX_CHUNKS:
+            raise ModelFormatError("too many chunks", where=where, got=chunks)
+    declared, stored = count * dtype.itemsize, dataset.id.get_storage_size()
+    if declared > _SLACK + _RATIO * stored:
+        raise ModelFormatError("declares more than it stores", where=where, got=f"{declared} bytes in {stored}")
+
+
+# ---- writing
+
+
+@contextmanager
+def writing(path: Any) -> Iterator[Any]:
+    """A h5py file to be written; it takes the place of `path` when all went well, at once and for good.
+
+    A h5py group is written as it is.
+    """
+    if isinstance(path, h5py().Group):
+        yield path
+        return
+    with replacing(path) as temporary, h5py().File(temporary, "w") as file:
+        yield file
+
+
+@contextmanager
+def replacing(path: Any) -> Iterator[str]:
+    """The name of a new file beside `path`, which takes its place when all went well; else nothing is left of it."""
+    target = Path(os.path.realpath(os.fspath(path)))
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        yield str(temporary)
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        if target.exists():
+            os.chmod(temporary, target.stat().st_mode & 0o7777)
+        os.replace(temporary, target)
+        _sync_folder(target.parent)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def _sync_folder(folder: Path) -> None:
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_texts(group: Any, name: str, texts: Sequence[str]) -> None:
+    """A list of texts as an attribute, split where it is too long for one."""
+    data = [text.encode("utf-8") for text in texts]
+    longest = max(map(len, data), default=1)
+    if longest > _SPLIT:
+        raise ModelFormatError("a name is too long for the file", where=group.name, got=f"{longest} bytes")
+    if longest * len(data) <= _SPLIT:
+        group.attrs[name] = np.array(data) if data else np.array([], "f8")
+        return
+    together = _SPLIT // longest
+    for number, start in enumerate(range(0, len(data), together)):
+        group.attrs[f"{name}{number}"] = np.array(data[start:start + together])
