@@ -26,7 +26,7 @@ from graphc.frontend_keras.utils.named_objects import NamedObjects
 _TRUNCATED_STDDEV = 0.87962566103423978
 _MODES = ("fan_in", "fan_out", "fan_avg")
 _DISTRIBUTIONS = ("normal", "truncated_normal", "untruncated_normal", "uniform")
-_NEUTRAL = MappingProxyType({"dtype": (None, "float32", "float64")})
+_NEUTRAL = MappingProxyType({"dtype": (None, "float32", "float64"), "input_axes": (None,), "output_axes": (None,)})
 
 
 class Initializer:

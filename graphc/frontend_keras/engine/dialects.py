@@ -21,7 +21,8 @@ _BASE = frozenset({"name", "trainable", "batch_input_shape", "dtype", "input_sha
 _HARMLESS = MappingProxyType({
     "ragged": (False, None), "sparse": (False, None), "optional": (False, None), "autocast": (True,),
     "keepdims": (False,), "time_major": (False,), "groups": (1,), "zero_output_for_mask": (False,),
-    "synchronized": (False,), "renorm": (False, None), "virtual_batch_size": (None,), "lora_rank": (None,),
+    "synchronized": (False,), "renorm": (False, None), "renorm_clipping": (None,), "renorm_momentum": (0.99,),
+    "virtual_batch_size": (None,), "lora_rank": (None,),
     "lora_alpha": (None,), "quantization_config": (None,), "build_config": (None,)})
 """Keys of other Keras versions, with the values at which they change nothing."""
 

@@ -1,7 +1,8 @@
 """Networks to configurations and back.
 
 A call in a configuration is a list over the inputs of [layer, node, tensor, keywords]. Only the calls inside the
-network are counted; a nested network counts from 1, since its node 0 is its own.
+network are counted; a nested network counts from 1, since its node 0 is its own. In Keras 3 a call is a dict of args
+and kwargs that hold tensors, and a nested network counts from 0 there.
 
 What does not live here: JSON and YAML text (saving/), configurations of single layers (dialects.py).
 """
@@ -98,6 +99,14 @@ def _places(given: Any) -> list[Any]:
     return given
 
 
+class _Tensors(list[Any]):
+    """Places of tensors; single: of one that does not stand in a list."""
+
+    def __init__(self, places: list[Any], single: bool):
+        super().__init__(places)
+        self.single = single
+
+
 class _Reader:
     """The layers read so far, and the calls that wait for their inputs."""
 
@@ -134,16 +143,48 @@ class _Reader:
     def _call(self, name: str, call: Any) -> bool:
         """Make one call if all of its inputs exist."""
         layer = self.layers[name]
-        places, keywords = _inputs_of(call, name)
+        places, keywords = self._of_keras_3(call, name) if isinstance(call, Mapping) else _inputs_of(call, name)
         tensors = [self._find(place, name) for place in places]
         if any(x is None for x in tensors):
             return False
+        for keyword, value in keywords.items():
+            if isinstance(value, _Tensors):
+                found = [self._find(place, name) for place in value]
+                if any(x is None for x in found):
+                    return False
+                keywords[keyword] = found[0] if value.single else found
         for keyword in keywords:
             if not has_arg(layer.call, keyword):
                 raise ModelFormatError(f"the call has a keyword that the layer does not take: {keyword!r:.60}",
                                        where=name)
         layer(unpack_singleton(tensors), **keywords)
         return True
+
+    def _of_keras_3(self, call: Mapping[str, Any], where: str) -> tuple[list[Any], dict[str, Any]]:
+        """The places of the inputs, and the keywords; tensors among these are _Tensors."""
+        args, kwargs = call.get("args"), call.get("kwargs", {})
+        if not isinstance(args, list) or len(args) != 1 or not isinstance(kwargs, Mapping) \
+                or not all(isinstance(key, str) for key in kwargs):
+            raise ModelFormatError("a call of Keras 3 is not one input and keywords", where=where, got=f"{call!r:.200}")
+        inputs = self._tensors(args[0], where)
+        if inputs is None:
+            raise ModelFormatError("the input of a call is no tensor", where=where, got=f"{args[0]!r:.200}")
+        keywords = {key: self._tensors(value, where) or value for key, value in kwargs.items() if value is not None}
+        return list(inputs), keywords
+
+    def _tensors(self, value: Any, where: str) -> _Tensors | None:
+        """The places that a tensor of Keras 3, or a list of them, stands for; None for anything else."""
+        several = value if isinstance(value, list) else [value]
+        if not several or not all(isinstance(one, Mapping) and one.get("class_name") == "__keras_tensor__"
+                                  for one in several):
+            return None
+        places = []
+        for one in several:
+            config = one.get("config")
+            history = config.get("keras_history") if isinstance(config, Mapping) else None
+            name, node, tensor = _coordinates(history, where)
+            places.append([name, node + is_network(self.layers.get(name)), tensor])
+        return _Tensors(places, single=not isinstance(value, list))
 
     def _find(self, place: Any, where: str) -> Any:
         """The tensor at [layer, node, tensor], or None while its node does not exist. Raises ModelFormatError."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from graphc.errors import ArgumentError, GraphcError, ModelFormatError
 from graphc.frontend_keras import backend as K
-from graphc.frontend_keras.saving import hdf5
+from graphc.frontend_keras.saving import hdf5, keras3
 from graphc.frontend_keras.saving.hdf5 import Folder
 from graphc.frontend_keras.saving.optimizer_state import ordered
 from graphc.frontend_keras.saving.text import KERAS_VERSION, described, json_value, model_from_config, parse_json
@@ -59,6 +59,8 @@ def load_model(filepath: Any, custom_objects: Mapping[str, Any] | None = None, c
 
     Raises OSError, ModelFormatError for what is no such file, ArgumentError for unknown names.
     """
+    if _starts_with(filepath, keras3.MAGIC):
+        return _load_archive(os.fspath(filepath), custom_objects, compile)
     with hdf5.reading(filepath) as root:
         config = root.text("model_config")
         if config is None:
@@ -87,32 +89,68 @@ def load_weights(model: Any, filepath: Any, by_name: bool = False, skip_mismatch
     Raises OSError, ModelFormatError, ShapeError; then no weight has changed.
     """
     with hdf5.reading(filepath) as root:
-        if by_name:
+        if keras3.is_weights(root):
+            if by_name:
+                raise ArgumentError("files of weights of Keras 3 name no layers", where=_name(filepath),
+                                    fix="Load them in order: by_name=False.")
+            keras3.read_weights(root, model)
+        elif by_name:
             read_weights_by_name(root, model.layers, skip_mismatch, reshape)
         else:
             read_weights(root, model.layers)
 
 
+def _load_archive(path: str, custom_objects: Mapping[str, Any] | None, compile: bool) -> Any:
+    with keras3.archive(path) as (config, version, root):
+        model = model_from_config(config, custom_objects, version)
+        keras3.read_weights(root, model)
+        training = config.get("compile_config")
+        if compile and training is None:
+            _warn_of_no_training()
+        elif compile:
+            compile_model(model, training, custom_objects, path)
+            if "optimizer" in root:
+                model._make_train_function()
+                _set_state(model.optimizer, *keras3.read_state(root, _most(model.optimizer)))
+    return model
+
+
 def _compile(model: Any, root: Folder, custom_objects: Mapping[str, Any] | None, where: str) -> None:
     config = root.text("training_config")
     if config is None:
-        warnings.warn("No training configuration found in save file: the model was *not* compiled. Compile it "
-                      "manually.", stacklevel=4)
+        _warn_of_no_training()
         return
     compile_model(model, parse_json(config, "training_config"), custom_objects, where)
     if "optimizer_weights" in root:
         model._make_train_function()
-        _set_state(model.optimizer, root.folder("optimizer_weights"))
+        folder = root.folder("optimizer_weights")
+        _set_state(model.optimizer, folder.texts("weight_names"), read_arrays(folder, _most(model.optimizer)))
 
 
-def _set_state(optimizer: Any, folder: Folder) -> None:
+def _most(optimizer: Any) -> int:
+    """How many numbers its state may be in a file."""
+    return 2 * sum(int(K.count_params(weight)) for weight in optimizer.weights) + 1024
+
+
+def _set_state(optimizer: Any, names: list[str], arrays: list[Any]) -> None:
     """The optimizer's weights; a warning where they do not fit."""
-    most = 2 * sum(int(K.count_params(weight)) for weight in optimizer.weights) + 1024
     try:
-        optimizer.set_weights(ordered(optimizer, folder.texts("weight_names"), read_arrays(folder, most)))
+        optimizer.set_weights(ordered(optimizer, names, arrays))
     except GraphcError as error:
         warnings.warn("Error in loading the saved optimizer state. As a result, your model is starting with a freshly "
                       f"initialized optimizer: {error}", stacklevel=5)
+
+
+def _warn_of_no_training() -> None:
+    warnings.warn("No training configuration found in save file: the model was *not* compiled. Compile it manually.",
+                  stacklevel=5)
+
+
+def _starts_with(filepath: Any, magic: bytes) -> bool:
+    if not isinstance(filepath, (str, os.PathLike)):
+        return False
+    with open(filepath, "rb") as file:
+        return file.read(len(magic)) == magic
 
 
 def _may_write(filepath: Any, overwrite: bool) -> bool:
