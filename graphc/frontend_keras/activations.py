@@ -73,6 +73,11 @@ def hard_sigmoid(x: Any) -> Any:
     return K.hard_sigmoid(x)
 
 
+def hard_sigmoid_keras3(x: Any) -> Any:
+    """x / 6 + 0.5, between 0 and 1: what Keras 3 calls hard_sigmoid."""
+    return K.clip(x / 6.0 + 0.5, 0.0, 1.0)
+
+
 def exponential(x: Any) -> Any:
     return K.exp(x)
 
@@ -83,7 +88,8 @@ def linear(x: Any) -> Any:
 
 
 _ACTIVATIONS = MappingProxyType({function.__name__: function for function in (
-    softmax, elu, selu, softplus, softsign, relu, tanh, sigmoid, hard_sigmoid, exponential, linear)})
+    softmax, elu, selu, softplus, softsign, relu, tanh, sigmoid, hard_sigmoid, hard_sigmoid_keras3, exponential,
+    linear)})
 
 
 def serialize(activation: Any) -> Any:

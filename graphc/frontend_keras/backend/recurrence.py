@@ -26,7 +26,7 @@ Step = Callable[[Tensor, list[Tensor]], tuple[Tensor, Sequence[Tensor]]]
 
 def rnn(step_function: Step, inputs: Tensor, initial_states: Sequence[Tensor], go_backwards: bool = False,
         mask: Tensor | None = None, constants: Sequence[Tensor] | None = None, unroll: bool = False,
-        input_length: int | None = None) -> tuple[Tensor, Tensor, list[Tensor]]:
+        input_length: int | None = None, zero_output_for_mask: bool = False) -> tuple[Tensor, Tensor, list[Tensor]]:
     """Apply `step_function` to each time step of `inputs`, (samples, time, ...).
 
     step_function   (input (samples, ...), states then constants) -> (output (samples, ...), new states)
@@ -35,6 +35,7 @@ def rnn(step_function: Step, inputs: Tensor, initial_states: Sequence[Tensor], g
                     is the first state; if `unroll`, that of the step before, which is zero before the first
     constants       tensors that every step gets after the states
     input_length    number of time steps, where the shape does not say it
+    zero_output_for_mask  where the mask is False the output is zero
 
     Returns the last output, all outputs (samples, time, ...), and the last states. Raises ShapeError for inputs of less
     than 3 axes or no time steps, ArgumentError for a mask without states.
@@ -57,9 +58,12 @@ def rnn(step_function: Step, inputs: Tensor, initial_states: Sequence[Tensor], g
     before = None
     if mask is not None:
         here = loop.slice(_time_first(_kept(mask, inputs, steps)))
-        if unroll or not held or held[0].dims[1:] != output.dims[1:]:
-            before, place = loop.carry(full_like(0, output)), None
-        output = switch(here, output, held[0] if before is None else before)
+        if zero_output_for_mask:
+            output, place = switch(here, output, full_like(0, output)), None
+        else:
+            if unroll or not held or held[0].dims[1:] != output.dims[1:]:
+                before, place = loop.carry(full_like(0, output)), None
+            output = switch(here, output, held[0] if before is None else before)
         new_states = [switch(here, new, old) for new, old in zip(new_states, held, strict=True)]
     for leaf, new in zip(held, new_states, strict=True):
         loop.follow(leaf, new)

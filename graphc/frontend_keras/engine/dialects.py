@@ -20,7 +20,7 @@ _BASE = frozenset({"name", "trainable", "batch_input_shape", "dtype", "input_sha
                    "weights", "input_dtype"})
 _HARMLESS = MappingProxyType({
     "ragged": (False, None), "sparse": (False, None), "optional": (False, None), "autocast": (True,),
-    "keepdims": (False,), "time_major": (False,), "groups": (1,), "zero_output_for_mask": (False,),
+    "keepdims": (False,), "time_major": (False,), "groups": (1,),
     "synchronized": (False,), "renorm": (False, None), "renorm_clipping": (None,), "renorm_momentum": (0.99,),
     "virtual_batch_size": (None,), "lora_rank": (None,),
     "lora_alpha": (None,), "quantization_config": (None,), "build_config": (None,)})

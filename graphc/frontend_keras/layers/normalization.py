@@ -23,6 +23,7 @@ from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.utils.checks import KeywordError
 
 _WEIGHTS_1 = MappingProxyType({"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"})
+_VARIANCES = ("sample", "batch", "batch unless 4-D")
 
 
 def _without_mode(method: Callable[..., None]) -> Callable[..., None]:
@@ -61,6 +62,7 @@ class BatchNormalization(Layer):
     momentum  in training the moving averages become momentum * average + (1 - momentum) * that of the batch
     epsilon   added to the variance
     center, scale  whether there are beta and gamma
+    moving_variance_of  "sample"; "batch" as in Keras 3; "batch unless 4-D" as in tf.keras
 
     In training a batch is normalised by its own mean and variance, else by the moving ones. The moving variance takes
     the batch's times n / (n - (1 + epsilon)), n elements per feature. `training` of a call: a phase of its own, 0 or
@@ -83,8 +85,12 @@ class BatchNormalization(Layer):
                  scale: bool = True, beta_initializer: Any = "zeros", gamma_initializer: Any = "ones",
                  moving_mean_initializer: Any = "zeros", moving_variance_initializer: Any = "ones",
                  beta_regularizer: Any = None, gamma_regularizer: Any = None, beta_constraint: Any = None,
-                 gamma_constraint: Any = None, **kwargs: Any):
+                 gamma_constraint: Any = None, moving_variance_of: str = "sample", **kwargs: Any):
         super().__init__(**kwargs)
+        if moving_variance_of not in _VARIANCES:
+            raise ArgumentError("`moving_variance_of` is none of its values", where=self.name,
+                                expected=", ".join(_VARIANCES), got=repr(moving_variance_of))
+        self.moving_variance_of = moving_variance_of
         self.axis, self.momentum, self.epsilon = _one_axis(axis, self.name), momentum, epsilon
         self.center, self.scale = center, scale
         self.beta_initializer = initializers.get(beta_initializer)
@@ -125,7 +131,8 @@ class BatchNormalization(Layer):
             return by_moving_averages()
         others = [i for i in range(K.ndim(inputs)) if i != axis]
         normed, mean, variance = K.normalize_batch_in_training(inputs, self.gamma, self.beta, others, self.epsilon)
-        variance = sample_variance(variance, inputs, others, self.epsilon)
+        if self.moving_variance_of == "sample" or (self.moving_variance_of != "batch" and K.ndim(inputs) == 4):
+            variance = sample_variance(variance, inputs, others, self.epsilon)
         self.add_update([K.moving_average_update(self.moving_mean, mean, self.momentum),
                          K.moving_average_update(self.moving_variance, variance, self.momentum)], inputs)
         return K.in_train_phase(normed, by_moving_averages, training=training)
@@ -138,4 +145,5 @@ class BatchNormalization(Layer):
                 "beta_regularizer": regularizers.serialize(self.beta_regularizer),
                 "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
                 "beta_constraint": constraints.serialize(self.beta_constraint),
-                "gamma_constraint": constraints.serialize(self.gamma_constraint)}
+                "gamma_constraint": constraints.serialize(self.gamma_constraint),
+                **({"moving_variance_of": self.moving_variance_of} if self.moving_variance_of != "sample" else {})}

@@ -46,6 +46,7 @@ class RNN(HoldsCells):
     return_state      whether the last states are returned too
     go_backwards      whether the last time step comes first
     stateful          whether a batch begins with the states that the batch before it left
+    zero_output_for_mask  whether outputs of masked steps are 0, as tf.keras and Keras 3 can
     unroll            nothing but the output of masked first steps depends on it, see K.rnn
     input_dim, input_length  the older form of input_shape=(input_length, input_dim)
 
@@ -57,12 +58,14 @@ class RNN(HoldsCells):
     cell: Any = None
 
     def __init__(self, cell: Any, return_sequences: bool = False, return_state: bool = False,
-                 go_backwards: bool = False, stateful: bool = False, unroll: bool = False, **kwargs: Any):
+                 go_backwards: bool = False, stateful: bool = False, unroll: bool = False,
+                 zero_output_for_mask: bool = False, **kwargs: Any):
         super().__init__(**_with_input_shape(type(self).__name__, kwargs))
         self.cell = StackedRNNCells(cell) if isinstance(cell, (list, tuple)) else cell
         check_cell(self.cell, self.name)
         self.return_sequences, self.return_state = return_sequences, return_state
         self.go_backwards, self.stateful, self.unroll = go_backwards, stateful, unroll
+        self.zero_output_for_mask = zero_output_for_mask
         self.input_spec: list[InputSpec] = [InputSpec(ndim=3)]
         self.state_spec: list[InputSpec] | None = None
         self.constants_spec: list[InputSpec] | None = None
@@ -192,7 +195,8 @@ class RNN(HoldsCells):
         try:
             inputs, step = self._step_function(inputs, constants, training)
             output, outputs, states = K.rnn(step, inputs, initial_state, constants=constants, mask=mask,
-                                            go_backwards=self.go_backwards, unroll=self.unroll, input_length=steps)
+                                            go_backwards=self.go_backwards, unroll=self.unroll, input_length=steps,
+                                            zero_output_for_mask=self.zero_output_for_mask)
         finally:
             self.forget_masks()
         if self.stateful:
@@ -241,6 +245,7 @@ class RNN(HoldsCells):
         constants = {} if self._num_constants is None else {"num_constants": self._num_constants}
         return {**super().get_config(), "return_sequences": self.return_sequences, "return_state": self.return_state,
                 "go_backwards": self.go_backwards, "stateful": self.stateful, "unroll": self.unroll, **constants,
+                **({"zero_output_for_mask": True} if self.zero_output_for_mask else {}),
                 "cell": serialize_layer(self.cell)}
 
     @classmethod

@@ -51,7 +51,7 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     Raises ArgumentError for an unknown name or a bad value, ModelFormatError for an unsupported option.
     """
     if isinstance(config, Mapping) and isinstance(config.get("class_name"), str):
-        name = config["class_name"]
+        name = config["class_name"].rpartition(">")[2]
         if name.lower() in _OPTIMIZERS and not is_custom(name, custom_objects):
             config = {**config, "class_name": name.lower()}
     return deserialize_keras_object(config, module_objects=_OPTIMIZERS, custom_objects=custom_objects,

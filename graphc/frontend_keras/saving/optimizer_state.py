@@ -2,7 +2,8 @@
 
 Keras 2:          the count of steps (not all optimizers), then one slot of all parameters after the other
 tf.keras, early:  the same; the count always
-tf.keras, Keras 3: the count, perhaps the rate, then all slots of one parameter after the other; last what amsgrad adds
+tf.keras, Keras 3: the count, perhaps the rate, then all slots of one parameter after the other; last what amsgrad adds,
+                   and Nadam's product
 
 What does not live here: which slots an optimizer may lack (its `_pairs`).
 """
@@ -28,8 +29,8 @@ def ordered(optimizer: Any, names: Sequence[str], arrays: Sequence[np.ndarray]) 
         del rest[0]
     if slots is None:
         return count + rest
-    scalars = [array for array in rest[:1] if array.shape == () and type(optimizer).__name__ == "Nadam"]
-    rest = rest[len(scalars):]
+    scalars = [array for array in rest if array.shape == ()] if type(optimizer).__name__ == "Nadam" else []
+    rest = [array for array in rest if array.shape != ()] if scalars else rest
     params = len(rest) // (slots + bool(getattr(optimizer, "amsgrad", False)))
     paired, last = rest[:slots * params], rest[slots * params:]
     return count + scalars + [array for slot in range(slots) for array in paired[slot::slots]] + last

@@ -20,6 +20,7 @@ import numpy as np
 from graphc.errors import GraphcError, ModelFormatError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.registry import deserialize_layer
+from graphc.frontend_keras.saving.versions import in_words_of_keras_2, understood, version_of
 
 KERAS_VERSION = "2.2.4"
 MAX_TEXT, MAX_STRING = 16 << 20, 1 << 16  # characters of a text, and of one string in it
@@ -28,8 +29,8 @@ MAX_DEPTH, MAX_NODES = 64, 1 << 20
 
 def described(model: Any) -> dict[str, Any]:
     """What a file says about a model: its class, its configuration, the Keras whose form this is."""
-    return {"class_name": type(model).__name__, "config": model.get_config(), "keras_version": KERAS_VERSION,
-            "backend": K.backend()}
+    return {"class_name": type(model).__name__, "config": in_words_of_keras_2(model.get_config()),
+            "keras_version": KERAS_VERSION, "backend": K.backend()}
 
 
 def json_value(value: Any) -> Any:
@@ -175,7 +176,7 @@ def model_from_config(config: Any, custom_objects: Mapping[str, Any] | None = No
         raise ModelFormatError("not the description of a model", where="model_from_config",
                                expected="a dict with class_name and config", got=f"{config!r:.200}")
     try:
-        return deserialize_layer(config, custom_objects)
+        return deserialize_layer(understood(config, version or version_of(config)), custom_objects)
     except GraphcError:
         raise
     except RecursionError as error:

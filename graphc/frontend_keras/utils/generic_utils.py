@@ -101,9 +101,10 @@ def _class_and_config(identifier: Mapping[str, Any], kind: str) -> tuple[str, Ma
 def _lookup(name: str, module_objects: Mapping[str, Any] | None, custom_objects: Mapping[str, Any] | None,
             kind: str, separator: str) -> Any:
     tables = [table for table in (custom_objects, _CUSTOM_OBJECTS, module_objects) if table]
-    for table in tables:
-        if table.get(name) is not None:
-            return table[name]
+    for key in dict.fromkeys((name, name.rpartition(">")[2])):  # later versions put a package in front: Custom>Name
+        for table in tables:
+            if table.get(key) is not None:
+                return table[key]
     known = [candidate for table in tables for candidate in table]
     raise ArgumentError(f"Unknown {kind}{separator}{name}",
                         fix=did_you_mean(name, known) or f"If it is your own, pass custom_objects={{{name!r}: ...}}.")
