@@ -2,7 +2,8 @@
 
 A call in a configuration is a list over the inputs of [layer, node, tensor, keywords]. Only the calls inside the
 network are counted; a nested network counts from 1, since its node 0 is its own. In Keras 3 a call is a dict of args
-and kwargs that hold tensors, and a nested network counts from 0 there.
+and kwargs that hold tensors, and a nested network counts from 0 there; as an output of the model a functional one counts
+from 1, a sequential one from 0.
 
 What does not live here: JSON and YAML text (saving/), configurations of single layers (dialects.py).
 """
@@ -114,6 +115,7 @@ class _Reader:
         self.where = where
         self.layers: dict[str, Any] = {}
         self.waiting: dict[str, list[Any]] = {}
+        self.keras_3 = False  # whether the calls are
 
     def add_layer(self, data: Any, custom_objects: Mapping[str, Any] | None) -> None:
         if not isinstance(data, Mapping):
@@ -162,6 +164,7 @@ class _Reader:
 
     def _of_keras_3(self, call: Mapping[str, Any], where: str) -> tuple[list[Any], dict[str, Any]]:
         """The places of the inputs, and the keywords; tensors among these are _Tensors."""
+        self.keras_3 = True
         args, kwargs = call.get("args"), call.get("kwargs", {})
         if not isinstance(args, list) or len(args) != 1 or not isinstance(kwargs, Mapping) \
                 or not all(isinstance(key, str) for key in kwargs):
@@ -201,7 +204,11 @@ class _Reader:
         return outputs[tensor_index]
 
     def tensor(self, place: Any) -> Any:
-        found = self._find(place, self.where)
+        """That of an input or output of the model. Raises ModelFormatError."""
+        name, node, tensor = _coordinates(place, self.where)
+        if self.keras_3 and type(self.layers.get(name)).__name__ == "Sequential":
+            node += 1
+        found = self._find([name, node, tensor], self.where)
         if found is None:
             raise ModelFormatError("an input or output of the model does not exist", where=self.where,
                                    got=f"{place!r:.100}")

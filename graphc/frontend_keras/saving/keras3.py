@@ -12,9 +12,11 @@ What does not live here: the files of Keras 2 (model_files.py), how configuratio
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import tempfile
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -27,8 +29,11 @@ from graphc.errors import ModelFormatError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.saving import hdf5
 from graphc.frontend_keras.saving.hdf5 import Folder
-from graphc.frontend_keras.saving.text import MAX_TEXT, parse_json
+from graphc.frontend_keras.saving.keras3_config import compile_config, model_config, rescaled, uses_hard_sigmoid
+from graphc.frontend_keras.saving.optimizer_state import interleaved
+from graphc.frontend_keras.saving.text import MAX_TEXT, json_value, parse_json
 
+KERAS_VERSION = "3.15.1"  # whose form this is
 MAGIC = b"PK\x03\x04"
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 _RATIO, _SLACK = 1100, 1 << 20  # how much longer than in the archive a file may be
@@ -37,11 +42,11 @@ _RATIO, _SLACK = 1100, 1 << 20  # how much longer than in the archive a file may
 # ---- where weights lie
 
 
-def places(layer: Any, path: str = "") -> Iterator[tuple[str, list[Any]]]:
-    """(way, weights) of a layer and all that is in it; the ways are those of Keras 3."""
+def places(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """(way, layer) of all layers that hold no others; the ways are those of Keras 3."""
     inner = list(_inside(layer))
     if not inner:
-        yield f"{path}vars", list(layer.weights)
+        yield f"{path}vars", layer
     for name, part in inner:
         yield from places(part, f"{path}{name}/")
 
@@ -73,6 +78,45 @@ def snake_case(name: str) -> str:
     """MaxPooling2D is max_pooling2d."""
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+# ---- writing
+
+
+def write_archive(path: str, model: Any, include_optimizer: bool) -> None:
+    """Write a model as Keras 3 does. Raises ModelFormatError for what it lacks; then there is no new file."""
+    config = model_config(model)
+    compiled = include_optimizer and model.optimizer is not None
+    if compiled:
+        config["compile_config"] = compile_config(model)
+    about = {"keras_version": KERAS_VERSION, "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S")}
+    with hdf5.replacing(path) as temporary, tempfile.NamedTemporaryFile(suffix=".h5") as weights:
+        with hdf5.h5py().File(weights.name, "w") as file:
+            _write(file, model)
+            if compiled and model.optimizer.weights and not uses_hard_sigmoid(model):
+                _write_arrays(file.create_group("optimizer/vars"), interleaved(model.optimizer))
+        with zipfile.ZipFile(temporary, "w") as archive:
+            archive.writestr("metadata.json", json.dumps(about))
+            archive.writestr("config.json", json.dumps(config, default=json_value))
+            archive.write(weights.name, "model.weights.h5")
+
+
+def write_weights(path: Any, model: Any) -> None:
+    """Write the weights alone, as a file .weights.h5."""
+    with hdf5.writing(path) as file:
+        _write(file, model)
+
+
+def _write(file: Any, model: Any) -> None:
+    for way, layer in places(model):
+        group = file.create_group(way)
+        group.attrs["name"] = layer.name
+        _write_arrays(group, rescaled(layer, [K.get_value(weight) for weight in layer.weights]))
+
+
+def _write_arrays(group: Any, arrays: Sequence[np.ndarray]) -> None:
+    for number, array in enumerate(arrays):
+        group.create_dataset(str(number), data=array)
 
 
 # ---- reading
@@ -124,7 +168,8 @@ def read_weights(root: Folder, model: Any) -> None:
     """Set the weights of a model. Raises ModelFormatError, ShapeError; then no weight has changed."""
     container = next(name for name in CONTAINERS if name in root)
     pairs = []
-    for path, weights in places(model):
+    for path, layer in places(model):
+        weights = layer.weights
         if not weights:
             continue
         folder = root.folder(path.replace("layers/", f"{container}/") if container != "layers" else path)

@@ -31,7 +31,8 @@ from graphc.frontend_keras.utils.io_utils import ask_to_proceed_with_overwrite
 def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
     """Architecture, weights and, of a compiled model, how it is trained and the optimizer's state, in one HDF5 file.
 
-    filepath  a path, or an open h5py group; a file takes its place only when it is whole
+    filepath  a path, or an open h5py group; a file takes its place only when it is whole. A path that ends in .keras
+              gets an archive of Keras 3
 
     Raises ArgumentError for a model that has no weights yet because nobody told it its input.
     """
@@ -39,6 +40,9 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
         raise ArgumentError("a model that is not built yet cannot be saved", where=model.name,
                             fix="Give the first layer an input_shape, or call the model on data.")
     if not _may_write(filepath, overwrite):
+        return
+    if _ends_with(filepath, ".keras"):
+        keras3.write_archive(os.fspath(filepath), model, include_optimizer)
         return
     about = described(model)
     with hdf5.writing(filepath) as file:
@@ -76,8 +80,12 @@ def load_model(filepath: Any, custom_objects: Mapping[str, Any] | None = None, c
 
 
 def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
-    """The weights of all layers in a HDF5 file."""
-    if _may_write(filepath, overwrite):
+    """The weights of all layers in a HDF5 file; one that ends in .weights.h5 is laid out as in Keras 3."""
+    if not _may_write(filepath, overwrite):
+        return
+    if _ends_with(filepath, ".weights.h5"):
+        keras3.write_weights(filepath, model)
+    else:
         with hdf5.writing(filepath) as file:
             write_weights(file, model.layers)
 
@@ -144,6 +152,10 @@ def _set_state(optimizer: Any, names: list[str], arrays: list[Any]) -> None:
 def _warn_of_no_training() -> None:
     warnings.warn("No training configuration found in save file: the model was *not* compiled. Compile it manually.",
                   stacklevel=5)
+
+
+def _ends_with(filepath: Any, ending: str) -> bool:
+    return isinstance(filepath, (str, os.PathLike)) and os.fspath(filepath).endswith(ending)
 
 
 def _starts_with(filepath: Any, magic: bytes) -> bool:

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from graphc.frontend_keras import backend as K
+
 _SLOTS = {"SGD": 1, "RMSprop": 1, "Adagrad": 1, "Adadelta": 2, "Adam": 2, "Adamax": 2, "Nadam": 2}
 
 
@@ -34,3 +36,18 @@ def ordered(optimizer: Any, names: Sequence[str], arrays: Sequence[np.ndarray]) 
     params = len(rest) // (slots + bool(getattr(optimizer, "amsgrad", False)))
     paired, last = rest[:slots * params], rest[slots * params:]
     return count + scalars + [array for slot in range(slots) for array in paired[slot::slots]] + last
+
+
+def interleaved(optimizer: Any) -> list[np.ndarray]:
+    """The state in the order of Keras 3: count, rate (where it does not decay), the slots of each parameter."""
+    arrays, kind = [K.get_value(weight) for weight in optimizer.weights], type(optimizer).__name__
+    count, rate = np.asarray(K.get_value(optimizer.iterations)), np.asarray(K.get_value(optimizer.lr))
+    slots = _SLOTS[kind]
+    rest = arrays[1:] if arrays and arrays[0].shape == () else arrays
+    if kind == "SGD" and not float(K.get_value(optimizer.momentum)):
+        rest = []
+    params = len(rest) // (3 if kind == "Adam" else slots)
+    paired = [rest[slot * params + i] for i in range(params) for slot in range(slots)]
+    extra = rest[2 * params:] if getattr(optimizer, "amsgrad", False) else []
+    product = [np.asarray(K.get_value(optimizer.m_schedule))] if kind == "Nadam" else []
+    return [count, *([] if optimizer.initial_decay > 0 else [rate]), *paired, *extra, *product]

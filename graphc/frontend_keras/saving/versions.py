@@ -50,6 +50,8 @@ def _of_keras_3(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     for key in _ACTIVATIONS:
         if found.get(key) == "hard_sigmoid":
             found[key] = "hard_sigmoid_keras3"
+    if kind == "LeakyReLU" and "negative_slope" in found:
+        found["alpha"] = found.pop("negative_slope")
     return {**found, "moving_variance_of": "batch"} if kind == "BatchNormalization" else found
 
 
