@@ -1,7 +1,7 @@
 """Reading what a command is given: graph text, or a model as JSON, YAML or HDF5; `-` is stdin.
 
 A known ending decides what a file is, else its first bytes. What does not live here: the readers themselves
-(ir/parser.py, frontend_keras/models.py, h5_files.py), writing.
+(ir/parser.py, frontend_keras/models.py, model_files.py), writing.
 """
 
 from __future__ import annotations
@@ -72,12 +72,12 @@ def _text(path: str, content: bytes) -> str:
 
 
 def _load_h5(path: str, content: bytes) -> Any:
-    load_architecture = import_module("graphc.cli.h5_files").load_architecture
+    load_file = import_module("graphc.cli.model_files").load_file
     if path != "-":
-        return load_architecture(path)
+        return load_file(path)
     if len(content) > MAX_H5:
         raise ArgumentError("the model is too large to come through stdin", expected=f"at most {MAX_H5} bytes")
     with tempfile.NamedTemporaryFile(suffix=".h5") as file:
         file.write(content)
         file.flush()
-        return load_architecture(file.name)
+        return load_file(file.name)

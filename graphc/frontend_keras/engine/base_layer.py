@@ -7,6 +7,7 @@ What does not live here: the record of its calls (node.py, node_access.py), loss
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from graphc.frontend_keras.engine.node_access import NodeAccess
 from graphc.frontend_keras.engine.shapes import StaticShape, default_name, shape_argument, snake_case
 from graphc.frontend_keras.utils.checks import KeywordError, did_you_mean
 from graphc.frontend_keras.utils.generic_utils import has_arg, is_all_none, to_list, unpack_singleton
+
+MAX_WEIGHT = 1 << 40  # numbers in one weight
 
 KEYWORDS = ("input_shape", "input_dim", "batch_input_shape", "batch_size", "dtype", "name", "trainable", "weights",
             "input_dtype")
@@ -118,6 +121,9 @@ class Layer(NodeAccess, Attachments):
         if any(size is None for size in shape):
             raise ArgumentError(f"the shape of the weight {name!r} is not known", where=self.name, got=tuple(shape),
                                 fix="Give the layers before it an input_shape without None here.")
+        if prod(int(size) for size in shape) > MAX_WEIGHT:
+            raise ShapeError(f"the weight {name!r} is too large", where=self.name,
+                             expected=f"at most {MAX_WEIGHT} numbers", got=tuple(shape))
         dtype = dtype or K.floatx()
         first = initializers.get(initializer or "glorot_uniform")
         variable = K.variable(first(tuple(shape), dtype=dtype) if has_arg(first, "dtype", accept_all=True)

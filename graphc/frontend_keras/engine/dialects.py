@@ -22,7 +22,7 @@ _HARMLESS = MappingProxyType({
     "ragged": (False, None), "sparse": (False, None), "optional": (False, None), "autocast": (True,),
     "keepdims": (False,), "time_major": (False,), "groups": (1,),
     "synchronized": (False,), "renorm": (False, None), "renorm_clipping": (None,), "renorm_momentum": (0.99,),
-    "virtual_batch_size": (None,), "lora_rank": (None,),
+    "virtual_batch_size": (None,), "lora_rank": (None,), "seed": (None,),
     "lora_alpha": (None,), "quantization_config": (None,), "build_config": (None,)})
 """Keys of other Keras versions, with the values at which they change nothing."""
 

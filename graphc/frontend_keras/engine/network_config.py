@@ -2,8 +2,8 @@
 
 A call in a configuration is a list over the inputs of [layer, node, tensor, keywords]. Only the calls inside the
 network are counted; a nested network counts from 1, since its node 0 is its own. In Keras 3 a call is a dict of args
-and kwargs that hold tensors, and a nested network counts from 0 there; as an output of the model a functional one counts
-from 1, a sequential one from 0.
+and kwargs that hold tensors, and a nested network counts from 0 there; as an output of the model a functional one
+counts from 1, a sequential one from 0.
 
 What does not live here: JSON and YAML text (saving/), configurations of single layers (dialects.py).
 """

@@ -8,9 +8,10 @@ What does not live here: which groups a model has (weight_files.py, keras3.py).
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.errors import ModelFormatError
+from graphc.errors import GraphcError, ModelFormatError
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 MAX_TEXT = 16 << 20       # bytes of one attribute
@@ -52,21 +53,40 @@ def reading(path: Any) -> Iterator[Folder]:
         yield Folder(file, "/")
 
 
+def _typed(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator: what HDF5 says of a broken file becomes a ModelFormatError."""
+
+    @functools.wraps(method)
+    def checked(self: Folder, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, *args, **kwargs)
+        except GraphcError:
+            raise
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, OverflowError,
+                MemoryError) as error:
+            raise ModelFormatError("the file is broken", where=self.where, got=f"{error!s:.200}") from error
+
+    return checked
+
+
 class Folder:
     """A group. `where` names it in errors."""
 
     def __init__(self, group: Any, where: str):
         self._group, self.where = group, where
 
+    @_typed
     def __contains__(self, name: str) -> bool:
         return name in self._group
 
+    @_typed
     def names(self) -> list[str]:
         """The names in the group, sorted as HDF5 does. Raises ModelFormatError for too many."""
         if len(self._group) > MAX_CHUNKS:
             raise ModelFormatError("the group holds too much", where=self.where, got=len(self._group))
         return list(self._group)
 
+    @_typed
     def folder(self, path: str) -> Folder:
         """The group at a path below. Raises ModelFormatError."""
         found, where = self._find(path)
@@ -74,16 +94,14 @@ class Folder:
             raise ModelFormatError("not a group", where=where)
         return Folder(found, where)
 
+    @_typed
     def array(self, path: str, most: int) -> np.ndarray:
         """The numbers at a path below, at most `most` of them. Raises ModelFormatError."""
         found, where = self._find(path)
         if not isinstance(found, h5py().Dataset):
             raise ModelFormatError("not a dataset", where=where)
         _check(found, where, most)
-        try:
-            return np.asarray(found[()])
-        except (OSError, RuntimeError, ValueError) as error:
-            raise ModelFormatError("the numbers cannot be read", where=where, got=str(error)) from error
+        return np.asarray(found[()])
 
     def _find(self, path: str) -> tuple[Any, str]:
         found, where = self._group, self.where
@@ -92,23 +110,22 @@ class Folder:
             raise ModelFormatError("not a name of something in the file", where=where, got=repr(path[:100]))
         for part in parts:
             where = f"{where.rstrip('/')}/{part}"
-            try:
-                link = found.get(part, getlink=True)
-                if link is not None and not isinstance(link, h5py().HardLink):
-                    raise ModelFormatError("a link that leads elsewhere", where=where, got=type(link).__name__)
-                found = found.get(part)
-            except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
-                raise ModelFormatError("not readable", where=where, got=str(error)) from error
+            link = found.get(part, getlink=True) if isinstance(found, h5py().Group) else None
+            if link is not None and not isinstance(link, h5py().HardLink):
+                raise ModelFormatError("a link that leads elsewhere", where=where, got=type(link).__name__)
+            found = found.get(part) if link is not None else None
             if found is None:
                 raise ModelFormatError("not in the file", where=where)
         return found, where
 
     # ---- attributes
 
+    @_typed
     def has(self, name: str) -> bool:
         """Whether there is an attribute of this name."""
         return name in self._group.attrs
 
+    @_typed
     def text(self, name: str) -> str | None:
         """An attribute that is a text; None if there is none. Raises ModelFormatError."""
         if name not in self._group.attrs:
@@ -116,8 +133,9 @@ class Folder:
         attribute = self._attribute(name)
         if attribute.shape != ():
             raise ModelFormatError(f"{name} is not one text", where=self.where, got=f"shape {attribute.shape}")
-        return _decoded(self._value(name), name, self.where)
+        return _decoded(self._group.attrs[name], name, self.where)
 
+    @_typed
     def texts(self, name: str) -> list[str]:
         """An attribute that is a list of texts, also one that is split into name0, name1 and so on."""
         if name in self._group.attrs:
@@ -137,22 +155,18 @@ class Folder:
             raise ModelFormatError(f"{name} is not a list of texts", where=self.where, got=f"shape {attribute.shape}")
         if attribute.shape == (0,):  # of any type: an empty list was written as floats
             return []
-        return [_decoded(value, name, self.where) for value in self._value(name)]
+        return [_decoded(value, name, self.where) for value in self._group.attrs[name]]
 
     def _attribute(self, name: str) -> Any:
         attribute = self._group.attrs.get_id(name)
+        if attribute.shape is None:
+            raise ModelFormatError(f"{name} is empty", where=self.where)
         kind, count = h5py().check_string_dtype(attribute.dtype), int(np.prod(attribute.shape, dtype=float))
         if count * attribute.dtype.itemsize > MAX_TEXT:
             raise ModelFormatError(f"{name} is too long", where=self.where, expected=f"at most {MAX_TEXT} bytes")
         if kind is None and attribute.shape != (0,):
             raise ModelFormatError(f"{name} is not text", where=self.where, got=attribute.dtype)
         return attribute
-
-    def _value(self, name: str) -> Any:
-        try:
-            return self._group.attrs[name]
-        except (OSError, RuntimeError, ValueError, UnicodeError) as error:
-            raise ModelFormatError(f"{name} cannot be read", where=self.where, got=str(error)) from error
 
 
 def _decoded(value: Any, name: str, where: str) -> str:

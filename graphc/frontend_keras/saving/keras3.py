@@ -29,7 +29,13 @@ from graphc.errors import ModelFormatError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.saving import hdf5
 from graphc.frontend_keras.saving.hdf5 import Folder
-from graphc.frontend_keras.saving.keras3_config import compile_config, model_config, rescaled, uses_hard_sigmoid
+from graphc.frontend_keras.saving.keras3_config import (
+    SLOPE,
+    compile_config,
+    model_config,
+    rescaled,
+    uses_hard_sigmoid,
+)
 from graphc.frontend_keras.saving.optimizer_state import interleaved
 from graphc.frontend_keras.saving.text import MAX_TEXT, json_value, parse_json
 
@@ -177,7 +183,7 @@ def read_weights(root: Folder, model: Any) -> None:
         if str(len(weights)) in folder:
             raise ShapeError("the file holds more weights than the layer has", where=folder.where,
                              expected=len(weights))
-        for weight, array in zip(weights, arrays, strict=True):
+        for weight, array in zip(weights, rescaled(layer, arrays, 1 / SLOPE), strict=True):
             if array.shape != tuple(K.int_shape(weight)):
                 raise ShapeError("a weight of the file has another shape", where=f"{folder.where}, {weight.name}",
                                  expected=tuple(K.int_shape(weight)), got=array.shape)

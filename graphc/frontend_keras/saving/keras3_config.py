@@ -133,8 +133,10 @@ def _initializer(value: Mapping[str, Any]) -> dict[str, Any]:
 # ---- hard sigmoids
 
 
-def rescaled(layer: Any, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+def rescaled(layer: Any, arrays: Sequence[np.ndarray], slope: float = SLOPE) -> list[np.ndarray]:
     """The weights with which Keras 3 computes the same where `layer` uses hard_sigmoid: its slope there is 1 / 6.
+
+    With slope=1 / SLOPE the other way: what Keras 3 has, as the layer needs it.
 
     Raises ModelFormatError where no weights would do.
     """
@@ -146,13 +148,13 @@ def rescaled(layer: Any, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         raise ModelFormatError("Keras 3 computes another hard_sigmoid, and no weights make up for that here",
                                where=layer.name, fix="Use another activation, or write a file of Keras 2.")
     if whole:
-        return [array * np.asarray(SLOPE, array.dtype) for array in arrays]
+        return [array * np.asarray(slope, array.dtype) for array in arrays]
     made = []
     for array in arrays:
         units = array.shape[-1] // _ALL[kind]
         scale = np.ones(array.shape[-1], array.dtype)
         for gate in _GATES[kind]:
-            scale[gate * units:(gate + 1) * units] = SLOPE
+            scale[gate * units:(gate + 1) * units] = slope
         made.append(array * scale)
     return made
 
