@@ -183,7 +183,9 @@ def read_weights(root: Folder, model: Any) -> None:
         if str(len(weights)) in folder:
             raise ShapeError("the file holds more weights than the layer has", where=folder.where,
                              expected=len(weights))
-        for weight, array in zip(weights, rescaled(layer, arrays, 1 / SLOPE), strict=True):
+        if folder.has("name"):  # only Keras 3 names layers here; tf.keras has the hard sigmoid of Keras 2
+            arrays = rescaled(layer, arrays, 1 / SLOPE)
+        for weight, array in zip(weights, arrays, strict=True):
             if array.shape != tuple(K.int_shape(weight)):
                 raise ShapeError("a weight of the file has another shape", where=f"{folder.where}, {weight.name}",
                                  expected=tuple(K.int_shape(weight)), got=array.shape)
