@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from graphc.cli.files import load
 from graphc.cli.models import graph_and_states
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.models import load_model, model_from_json, model_from_yaml
+from graphc.frontend_keras.saving.keras3 import places
+from graphc.frontend_keras.saving.keras3_config import SLOPE, rescaled
 from graphc.frontend_keras.utils.generic_utils import to_list
 
 FORMATS = {".h5": "keras2", ".hdf5": "keras2", ".json": "keras2", ".yaml": "keras2", ".yml": "keras2",
@@ -46,9 +49,25 @@ def execute(options: argparse.Namespace) -> int:
     model = load(options.source)
     if not hasattr(model, "layers"):
         raise UsageError(f"convert: {options.source} holds no model but a graph")
+    if kind in (".h5", ".hdf5"):
+        model = _with_the_hard_sigmoid_of_keras_2(model)
     _write(model, target, kind)
     print(f"{target}: {model.count_params()} parameters in {len(model.layers)} layers")
     return _check(model, target, kind) if options.check else 0
+
+
+def _with_the_hard_sigmoid_of_keras_2(model: Any) -> Any:
+    """The model, or one that Keras 2 can read and that predicts the same, with other weights; it is not compiled."""
+    text = model.to_json()
+    if '"hard_sigmoid_keras3"' not in text:
+        return model
+    made = model_from_json(text.replace('"hard_sigmoid_keras3"', '"hard_sigmoid"'))
+    for (_, old), (_, new) in zip(places(model), places(made), strict=True):
+        if new.weights:
+            new.set_weights(rescaled(new, K.batch_get_value(old.weights), 1 / SLOPE))
+    warnings.warn("weights are rescaled to the hard sigmoid of Keras 2; how the model was trained is left out",
+                  stacklevel=2)
+    return made
 
 
 def _write(model: Any, target: str, kind: str) -> None:

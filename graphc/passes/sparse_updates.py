@@ -104,7 +104,8 @@ def _update_of(graph: Graph, source: Op, scalable: Set[Value]) -> _Update | None
             state = graph.inputs[donated[position]] if position in donated else None
             if not isinstance(found, Scaled) or found.state is not state:
                 return None
-            if found.factors and (found.state not in scalable or not set(readers[found.state]) <= set(ops)):
+            if found.factors and (found.state not in scalable or found.state in graph.outputs
+                                  or not set(readers[found.state]) <= set(ops)):
                 return None
             outputs[position] = found
     return _Update(source, ops, outputs) if outputs else None

@@ -111,6 +111,21 @@ def test_two_programs_share_a_state():
     assert_same(state_of(found), state_of(wanted))
 
 
+def test_a_function_that_shows_what_it_updates():
+    """A state that the same function returns, as it was before the step, is kept without a scale."""
+    shown = []
+    for target in ("cpu", "reference"):
+        K.set_target(target)
+        table, words, y = K.variable(np.ones((WORDS, SIZE))), K.placeholder((None,), dtype="int32"), K.placeholder((None, 1))
+        optimizer = OPTIMIZERS["rmsprop with decay"]()
+        loss = K.sum(K.gather(table, words) * y)
+        updates = optimizer.get_updates(loss, [table])
+        step = K.function([words, y], [loss, optimizer.weights[0]], updates=updates)
+        found = [step([x[:, 0], y]) for x, y in batches(6)]
+        shown.append([*(part for one in found for part in one), K.get_value(table), *optimizer.get_weights()])
+    assert_same(*shown)
+
+
 def test_a_rate_that_changes_while_training():
     found, wanted = model_of(OPTIMIZERS["rmsprop"]()), model_of(OPTIMIZERS["rmsprop"](), "reference")
     for step, (x, y) in enumerate(batches(60)):
