@@ -114,7 +114,15 @@ RUNS = {
             "assert vision_model.output_shape == (None, 160000) and vqa_model.output_shape == (None, 1000)"],
     "P30": [CHANNELS_FIRST, "p29", "p30", "assert video_qa_model.count_params() == 169436968",
             "assert tuple(encoded_frame_sequence.shape) == (None, 100, 160000)"],
-    "P32": ["p02", "before = model.get_config()", "p32", "assert model.get_config() == before"],
+    "P31": [TRAINABLE, "model.fit(data, y, epochs=2, verbose=0); before = model.predict(data); old = model", "p31",
+            "assert abs(model.predict(data) - before).max() == 0",
+            "assert model.train_on_batch(data, y) == old.train_on_batch(data, y)"],
+    "P32": ["from keras.models import model_from_yaml", "p02", "before = model.get_config()", "p32",
+            "assert model.get_config() == before"],
+    "P33": [TRAINABLE, "before = model.predict(data)", "p33", "assert abs(model.predict(data) - before).max() == 0"],
+    "P34": ["from keras.models import Sequential", "from keras.layers import Dense", "fname = 'weights.h5'",
+            "old = Sequential([Dense(2, input_dim=3, name='dense_1'), Dense(3, name='dense_2')])", "old.save_weights(fname)",
+            "p34", "assert (model.get_weights()[0] == old.get_weights()[0]).all()"],
     "P35": [TRAINABLE, "import warnings; warnings.simplefilter('ignore')", "p35",
             "assert intermediate_output.shape == (50, 7)"],
     "P36": [TRAINABLE, "p36", "W = model.get_weights()",
@@ -128,13 +136,21 @@ def run(pieces, tmp_path):
     script = tmp_path / "snippet.py"
     script.write_text("\n".join((HERE / f"{p}.py").read_text() if SNIPPET.fullmatch(p) else p for p in pieces))
     return subprocess.run([sys.executable, "-m", "graphc", "run", str(script)], env=os.environ, text=True,
-                          capture_output=True, timeout=240)
+                          capture_output=True, timeout=240, cwd=tmp_path)
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_snippet(name, tmp_path):
     done = run(RUNS[name], tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_p1_is_python_2(tmp_path):
+    source = (HERE / "p01.py").read_text()
+    with pytest.raises(SyntaxError, match="print"):
+        compile(source, "p01.py", "exec")
+    done = run([source.replace("print sum0", "print(sum0)").replace("print sum1", "print(sum1)")], tmp_path)
+    assert done.stdout == "[4 6]\n[3 7]\n"
 
 
 def test_p4_is_an_error_of_the_tutorial(tmp_path):
