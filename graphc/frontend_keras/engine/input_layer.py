@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.base_layer import Layer
 from graphc.frontend_keras.engine.node import Node
 from graphc.frontend_keras.engine.shapes import default_name, shape_argument
 from graphc.frontend_keras.utils.generic_utils import unpack_singleton
+
+MAX_RANK = 32
 
 
 class InputLayer(Layer):
@@ -45,6 +47,9 @@ class InputLayer(Layer):
                                     "`input_shape`", where=self.name)
             batch_input_shape = (batch_size, *shape_argument(input_shape, "input_shape", self.name))
         self.batch_input_shape = shape_argument(batch_input_shape, "batch_input_shape", self.name)
+        if len(self.batch_input_shape) > MAX_RANK:
+            raise ShapeError("an input of too many axes", where=self.name, expected=f"at most {MAX_RANK}",
+                             got=len(self.batch_input_shape))
         self.dtype = dtype or (K.floatx() if input_tensor is None else K.dtype(input_tensor))
         self.trainable, self.built, self.sparse = False, True, sparse
         self.is_placeholder = input_tensor is None

@@ -26,9 +26,11 @@ def adapted(layer: Any, arrays: Sequence[np.ndarray], version: str, backend: str
     """
     inner = _inside(layer, list(arrays))
     if inner is not None:
+        found = [(places, adapted(part, [arrays[i] for i in places], version, backend)) for part, places in inner]
+        if not hasattr(layer, "_is_graph_network"):
+            return [array for _, new in found for array in new]
         made = list(arrays)
-        for part, places in inner:
-            new = adapted(part, [arrays[i] for i in places], version, backend)
+        for places, new in found:
             if len(new) != len(places):
                 return made
             for place, array in zip(places, new, strict=True):

@@ -198,7 +198,7 @@ HOSTILE = {
     "activation": config(activation="os.system"), "initializer": config(kernel_initializer="__import__"),
     "initializer class": config(kernel_initializer={"class_name": "eval", "config": {"source": "1"}}),
     "shape of text": config(batch_input_shape=[None, "4"]), "negative shape": config(batch_input_shape=[None, -4]),
-    "huge units": config(units=2**62),
+    "long shape": config(batch_input_shape=[None] + [1] * 100), "huge units": config(units=2**62),
     "nested": config(units={"units": 3}),
 }
 
