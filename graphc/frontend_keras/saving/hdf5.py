@@ -183,7 +183,8 @@ def _decoded(value: Any, name: str, where: str) -> str:
 def _check(dataset: Any, where: str, most: int) -> None:
     """Raise ModelFormatError unless the dataset holds plain numbers, at most `most`, inside of the file."""
     dtype, shape, properties = dataset.dtype, dataset.shape, dataset.id.get_create_plist()
-    if dtype.kind not in "fiub" or dtype.hasobject or dtype.metadata or dtype.itemsize > 8:
+    numbers = (h5py().h5t.INTEGER, h5py().h5t.FLOAT)
+    if dataset.id.get_type().get_class() not in numbers or dtype.kind not in "fiu" or dtype.itemsize > 8:
         raise ModelFormatError("not plain numbers", where=where, got=str(dtype))
     if shape is None or len(shape) > MAX_RANK:
         raise ModelFormatError("not an array", where=where, got=f"shape {shape}")

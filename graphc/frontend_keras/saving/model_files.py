@@ -117,7 +117,7 @@ def _load_archive(path: str, custom_objects: Mapping[str, Any] | None, compile: 
             _warn_of_no_training()
         elif compile:
             compile_model(model, training, custom_objects, path)
-            if "optimizer" in root:
+            if "optimizer" in root and model.optimizer is not None:
                 model._make_train_function()
                 _set_state(model.optimizer, *keras3.read_state(root, _most(model.optimizer)))
     return model
@@ -129,7 +129,7 @@ def _compile(model: Any, root: Folder, custom_objects: Mapping[str, Any] | None,
         _warn_of_no_training()
         return
     compile_model(model, parse_json(config, "training_config"), custom_objects, where)
-    if "optimizer_weights" in root:
+    if "optimizer_weights" in root and model.optimizer is not None:
         model._make_train_function()
         folder = root.folder("optimizer_weights")
         _set_state(model.optimizer, folder.texts("weight_names"), read_arrays(folder, _most(model.optimizer)))

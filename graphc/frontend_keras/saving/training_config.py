@@ -6,6 +6,7 @@ other versions (optimizers/dialects.py, losses.py, metrics.py).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,14 +27,17 @@ def training_config(model: Any) -> dict[str, Any]:
 
 
 def compile_model(model: Any, config: Any, custom_objects: Mapping[str, Any] | None, where: str) -> None:
-    """Compile as a file says. Raises ModelFormatError for what is no such configuration, ArgumentError for unknown
-    names."""
+    """Compile as a file says; warns where that names no optimizer.
+
+    Raises ModelFormatError for what is no such configuration, ArgumentError for unknown names.
+    """
     if not isinstance(config, Mapping):
         raise ModelFormatError("the training configuration is not a dict", where=where, got=f"{config!r:.100}")
     given = config.get("optimizer_config", config.get("optimizer"))
     if not isinstance(given, Mapping):
-        raise ModelFormatError("the training configuration names no optimizer", where=where, got=f"{config!r:.200}",
-                               fix="Load with compile=False and compile the model.")
+        warnings.warn(f"{where}: the training configuration names no optimizer: the model was *not* compiled. "
+                      "Compile it manually.", stacklevel=4)
+        return
     with CustomObjectScope(custom_objects or {}):
         optimizer = optimizers.deserialize(_function_name(given))
         model.compile(optimizer, loss=_each(config.get("loss"), losses.deserialize, where),

@@ -175,6 +175,30 @@ def test_not_finite_weights_load(file):
     np.testing.assert_array_equal(load_model(file, compile=False).get_weights()[0], weird)
 
 
+@pytest.mark.parametrize("kind", ["reference", "enum", "bitfield", "opaque"])
+def test_types_that_are_no_numbers(file, kind):
+    with h5py.File(file, "a") as h5:
+        group = h5["model_weights/d/d"]
+        del group["kernel:0"]
+        if kind == "reference":
+            group.create_dataset("kernel:0", (4, 3), h5py.ref_dtype)
+        elif kind == "enum":
+            group.create_dataset("kernel:0", (4, 3), h5py.enum_dtype({"a": 1}, basetype="i4"))
+        else:
+            space = h5py.h5s.create_simple((4, 3))
+            type_ = h5py.h5t.STD_B32LE if kind == "bitfield" else h5py.h5t.create(h5py.h5t.OPAQUE, 4)
+            h5py.h5d.create(group.id, b"kernel:0", type_, space)
+    refused(file, "kernel:0: not plain numbers|the file is broken")
+
+
+def test_a_superblock_that_is_wrong(file):
+    data = bytearray(file.read_bytes())
+    data[8:16] = b"\xff" * 8
+    file.write_bytes(data)
+    with pytest.raises(ModelFormatError):
+        load_model(file)
+
+
 # ---- what texts say, by every way in
 
 
@@ -200,6 +224,14 @@ HOSTILE = {
     "shape of text": config(batch_input_shape=[None, "4"]), "negative shape": config(batch_input_shape=[None, -4]),
     "long shape": config(batch_input_shape=[None] + [1] * 100), "huge units": config(units=2**62),
     "nested": config(units={"units": 3}),
+    "embedding": layer(class_name="Embedding", config={"input_dim": 2**62, "output_dim": 4, "input_length": 3}),
+    "reshape twice": layer(class_name="Reshape", config={"target_shape": [-1, -1], "batch_input_shape": [None, 4]}),
+    "reshape": layer(class_name="Reshape", config={"target_shape": [5], "batch_input_shape": [None, 4]}),
+    "reshape overflow": layer(class_name="Reshape", config={"target_shape": [2**40, 2**40], "batch_input_shape": [None, 4]}),
+    "permute": layer(class_name="Permute", config={"dims": [1, 1], "batch_input_shape": [None, 4, 3]}),
+    "no units": layer(class_name="LSTM", config={"units": 0, "batch_input_shape": [None, 4, 3]}),
+    "two names": {"class_name": "Sequential", "config": {"name": "m", "layers": [
+        config()["config"]["layers"][0], config()["config"]["layers"][0]]}},
 }
 
 
@@ -248,6 +280,28 @@ def test_a_bomb_of_aliases_costs_nothing():
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 9)]
     with pytest.raises(ModelFormatError, match="anchors"):
         model_from_yaml("\n".join(lines))
+
+
+def functional(layers, outputs):
+    described = [{"class_name": "InputLayer", "name": "x", "config": {"batch_input_shape": [None, 2], "name": "x"},
+                  "inbound_nodes": []}]
+    described += [{"class_name": "Dense", "name": name, "config": {"units": 2, "name": name},
+                   "inbound_nodes": [[[source, 0, 0, {}]]]} for name, source in layers]
+    return json.dumps({"class_name": "Model", "config": {"name": "m", "layers": described, "input_layers": [["x", 0, 0]],
+                                                         "output_layers": [[outputs, 0, 0]]}})
+
+
+@pytest.mark.parametrize("layers", [[("a", "b"), ("b", "a")], [("a", "a")]])
+def test_graphs_that_go_in_circles(layers):
+    with pytest.raises(ModelFormatError, match="wait for each other"):
+        model_from_json(functional(layers, "a"))
+
+
+def test_a_long_chain_is_read_or_refused():
+    chain = [(f"l{i}", f"l{i - 1}" if i else "x") for i in range(1500)]
+    assert len(model_from_json(functional(chain, "l1499")).layers) == 1501
+    with pytest.raises(ModelFormatError, match="too much|too long"):
+        model_from_json(functional([(f"l{i}", f"l{i - 1}" if i else "x") for i in range(120000)], "l119999"))
 
 
 def test_names_do_not_become_code_or_paths(tmp_path):
