@@ -45,7 +45,7 @@ def write_arrays(group: Any, weights: Sequence[Any]) -> None:
         while name in group:
             stem, colon, rest = weight.name.partition(":")
             name, number = f"{stem}_{number}{colon}{rest}", number + 1
-        group.create_dataset(name, data=K.get_value(weight))
+        group.create_dataset(name, data=weight.array)
         names.append(name)
     write_texts(group, "weight_names", names)
 
