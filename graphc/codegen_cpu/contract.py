@@ -32,8 +32,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
+from graphc.codegen.operands import Operand
+from graphc.codegen.positions import linear, plus, times
 from graphc.codegen_cpu.machine import Machine
-from graphc.codegen_cpu.operands import Operand
 from graphc.codegen_cpu.packing import (
     FEW,
     MOST_TOGETHER,
@@ -46,7 +47,6 @@ from graphc.codegen_cpu.packing import (
     may_pack,
     must_pack,
 )
-from graphc.codegen_cpu.positions import linear, plus, times
 from graphc.codegen_cpu.source import KernelSource
 from graphc.ir.dims import Dim, size_of
 from graphc.ir.types import DType

@@ -7,12 +7,13 @@ What does not live here: blocking (contract.py), packing (packing.py) and the mi
 
 from __future__ import annotations
 
+from graphc.codegen.expressions import Expressions
+from graphc.codegen.nests import cost
+from graphc.codegen.operands import operand_of
+from graphc.codegen.positions import At
 from graphc.codegen_cpu.contract import Contraction, emit_contraction, tiling
-from graphc.codegen_cpu.expressions import Expressions
-from graphc.codegen_cpu.loops import cost, share
+from graphc.codegen_cpu.loops import share
 from graphc.codegen_cpu.machine import host
-from graphc.codegen_cpu.operands import operand_of
-from graphc.codegen_cpu.positions import At
 from graphc.codegen_cpu.source import KernelSource
 from graphc.ir.dims import size_of
 from graphc.ir.kernel import Kernel

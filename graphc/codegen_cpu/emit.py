@@ -9,12 +9,13 @@ from graphc.codegen_cpu.loops import emit_loop
 from graphc.codegen_cpu.rows import emit_first_positions, emit_scatter_rows, emit_sum_rows
 from graphc.codegen_cpu.source import KernelSource
 from graphc.codegen_cpu.winograd import emit_winograd, emit_winograd_gradient
-from graphc.errors import GraphcError
+from graphc.errors import CompileError, GraphcError
 from graphc.ir.kernel import Kernel, KernelKind
 from graphc.ir.program import Emitted, Word
 
 _EMITTERS = {KernelKind.LOOP: emit_loop, KernelKind.REDUCE: emit_fold, KernelKind.CONTRACT: emit_contract,
              KernelKind.SCATTER: emit_scatter, KernelKind.PREFIX: emit_prefix}
+DEVICE_ONLY = ("split_matmul",)  # no pass makes them here
 _ANCHORS = {"random_key": emit_random_key, "first_positions": emit_first_positions, "sum_rows": emit_sum_rows,
             "scatter_rows": emit_scatter_rows, "winograd": emit_winograd, "winograd_gradient": emit_winograd_gradient}
 
@@ -25,6 +26,8 @@ def emit_kernel(kernel: Kernel) -> Emitted:
     main = kernel.anchor or kernel.graph.ops[-1]
     emit = _ANCHORS.get(main.name, _EMITTERS[kernel.kind])
     try:
+        if main.name in DEVICE_ONLY:
+            raise CompileError(f"no CPU code for {main.name}", where=main.origin)
         return emit(kernel, source)
     except GraphcError as error:
         error.add_note(f"while writing kernel {kernel.name}, layers {', '.join(kernel.origins) or 'none'}")

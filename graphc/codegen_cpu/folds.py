@@ -19,31 +19,21 @@ What does not live here: loops without folds (loops.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from graphc.codegen_cpu.expressions import Expressions
-from graphc.codegen_cpu.loops import collapsed, share, total_work
-from graphc.codegen_cpu.positions import At
+from graphc.codegen.expressions import Expressions
+from graphc.codegen.folding import COMBINE, Pass, combine, initial, schedule
+from graphc.codegen.nests import collapsed, total_work
+from graphc.codegen.positions import At
+from graphc.codegen_cpu.loops import share
 from graphc.codegen_cpu.source import KernelSource
 from graphc.ir.dims import Dim, Shape, size_of
 from graphc.ir.graph import Op, Value
 from graphc.ir.kernel import Kernel
 from graphc.ir.program import Emitted
-from graphc.ir.spec import Kind
-from graphc.ir.types import I64, DType
+from graphc.ir.types import DType
 
 LANES = 16
 COLUMNS = 64
 SHORT = 64  # rows up to this length are folded side by side
-
-
-@dataclass(frozen=True)
-class Pass:
-    """One walk over the folded axes: folds to run, element values to store, then values of the folds."""
-
-    folds: list[Op]
-    stores: list[Value]
-    after: list[Op]
 
 
 def emit_fold(kernel: Kernel, source: KernelSource) -> Emitted:
@@ -59,32 +49,6 @@ def _long_rows(kernel: Kernel) -> bool:
     nest, rows = kernel.nest, size_of(kernel.nest.outer)
     extent = size_of(nest.reduce)
     return size_of(nest.inner) == 1 and (rows == 1 or not isinstance(extent, int) or extent > SHORT)
-
-
-def schedule(kernel: Kernel) -> list[Pass]:
-    """Which op runs in which pass: a value of the element space may read folds of earlier passes."""
-    domain = kernel.nest.domain
-    level: dict[Value, int] = {v: 0 for v in kernel.inputs}
-    folds: dict[int, list[Op]] = {}
-    after: dict[int, list[Op]] = {}
-    producers = kernel.graph.producers()
-    for op in kernel.graph.ops:
-        ready = max((level[v] for v in op.operands), default=0)
-        if op.spec.kind is Kind.REDUCE:
-            folds.setdefault(ready, []).append(op)
-            ready += 1
-        elif op.result.type.shape == kernel.nest.folded != domain and (
-                op.spec.kind is Kind.ELEMENTWISE or op.result in kernel.outputs):
-            after.setdefault(max(ready - 1, 0), []).append(op)
-            ready = max(ready, 1)
-        level[op.results[0]] = ready
-    stores: dict[int, list[Value]] = {}
-    for value in kernel.outputs:
-        op = producers[value]
-        if op.spec.kind is not Kind.REDUCE and value.type.shape == domain:
-            stores.setdefault(level[value], []).append(value)
-    last = max([*folds, *after, *stores])
-    return [Pass(folds.get(i, []), stores.get(i, []), after.get(i, [])) for i in range(last + 1)]
 
 
 class _Rows:
@@ -118,7 +82,7 @@ class _Rows:
         return At((*outer, *inner))
 
     def _walk(self, step: Pass) -> None:
-        in_lanes = [op for op in step.folds if op.result.type.dtype.is_float and op.name in _COMBINE]
+        in_lanes = [op for op in step.folds if op.result.type.dtype.is_float and op.name in COMBINE]
         plain = [op for op in step.folds if op not in in_lanes]
         if isinstance(self.extent, int) and self.extent < 2 * LANES:
             in_lanes, plain = [], step.folds
@@ -126,7 +90,7 @@ class _Rows:
         extent = self.source.size(self.extent)
         for op, (name, start) in lanes.items():
             with self.source.block(f"for t in range({LANES}):"):
-                self.source.line(f"{_lane(name, start)} = {_initial(op, self.source)}")
+                self.source.line(f"{_lane(name, start)} = {initial(op, self.source)}")
         accumulators = {op: self._open(op) for op in plain}
         if in_lanes and not plain:
             self._lane_loops(step, lanes, extent)
@@ -158,7 +122,7 @@ class _Rows:
                 self._keep_best(op, element, accumulators[op], at)
                 continue
             held = lanes.get(op) or accumulators[op]
-            self.source.line(f"{held} = {_combine(op, held, element, self.source)}")
+            self.source.line(f"{held} = {combine(op, held, element, self.source)}")
         for value in stores:
             self.expressions.store(value, at)
 
@@ -170,7 +134,7 @@ class _Rows:
             first = self.expressions.value(op.operands[0], self._element("0"))
             self.source.line(f"{name}_best = {first}")
         else:
-            self.source.line(f"{name} = {_initial(op, self.source)}")
+            self.source.line(f"{name} = {initial(op, self.source)}")
         return name
 
     def _keep_best(self, op: Op, element: str, name: str, at: At) -> None:
@@ -188,7 +152,7 @@ class _Rows:
             merged = []
             for low, high in zip(held[:half], held[half:], strict=True):
                 text = self.source.name("a")
-                self.source.line(f"{text} = {_combine(op, low, high, self.source)}")
+                self.source.line(f"{text} = {combine(op, low, high, self.source)}")
                 merged.append(text)
             held = merged
         return held[0]
@@ -283,7 +247,7 @@ class _Columns:
                 if op in best:
                     self._keep_best(op, element, held, best[op])
                 else:
-                    self.source.line(f"{held} = {_combine(op, held, element, self.source)}")
+                    self.source.line(f"{held} = {combine(op, held, element, self.source)}")
             for value in step.stores:
                 self.expressions.store(value, self._at("r"))
 
@@ -294,7 +258,7 @@ class _Columns:
                 self.source.line(f"{best[op]} = {self.expressions.value(op.operands[0], self._at('0'))}")
                 self.source.line(f"{held} = 0")
             else:
-                self.source.line(f"{held} = {_initial(op, self.source)}")
+                self.source.line(f"{held} = {initial(op, self.source)}")
 
     def _keep_best(self, op: Op, element: str, held: str, best: str) -> None:
         sign = ">" if op.name == "argmax" else "<"
@@ -316,36 +280,6 @@ class _Columns:
             for op in (*step.folds, *step.after):
                 if op.result in self.kernel.outputs:
                     self.expressions.store(op.result, at)
-
-
-_COMBINE = {"reduce_sum": "{0} + {1}", "reduce_prod": "{0} * {1}", "reduce_max": "maximum({0}, {1})",
-            "reduce_min": "minimum({0}, {1})"}
-_LOGIC = {"reduce_any": "{0} or {1}", "reduce_all": "{0} and {1}"}
-
-
-def _combine(op: Op, held: str, element: str, source: KernelSource) -> str:
-    template = _COMBINE.get(op.name) or _LOGIC[op.name]
-    if "(" in template:
-        source.use("vmath", template.split("(")[0])
-    text = template.format(held, element)
-    dtype = op.result.type.dtype
-    return source.cast(text, dtype) if dtype.is_integer and dtype is not I64 else text
-
-
-def _initial(op: Op, source: KernelSource) -> str:
-    dtype = op.result.type.dtype
-    if dtype.is_float:
-        worst = {"reduce_max": float("-inf"), "reduce_min": float("inf")}
-    else:
-        low, high = (0, 1) if dtype.kind == "bool" else _range(dtype)
-        worst = {"reduce_max": low, "reduce_min": high}
-    start = {"reduce_sum": 0, "reduce_prod": 1, "reduce_any": False, "reduce_all": True, **worst}
-    return source.constant(start[op.name], dtype)
-
-
-def _range(dtype: DType) -> tuple[int, int]:
-    bits = 8 * dtype.itemsize
-    return (-(1 << bits - 1), (1 << bits - 1) - 1) if dtype.kind == "int" else (0, (1 << bits) - 1)
 
 
 def _lane(name: str, start: str) -> str:

@@ -5,9 +5,9 @@ What does not live here: gathers, which are read through inside other kernels (e
 
 from __future__ import annotations
 
-from graphc.codegen_cpu.expressions import Expressions, status_code
+from graphc.codegen.expressions import Expressions, status_code
+from graphc.codegen.positions import At
 from graphc.codegen_cpu.loops import share
-from graphc.codegen_cpu.positions import At
 from graphc.codegen_cpu.source import KernelSource
 from graphc.ir.dims import size_of
 from graphc.ir.graph import Op
@@ -28,14 +28,13 @@ def emit_scatter(kernel: Kernel, source: KernelSource) -> Emitted:
     pre, post = source.size(size_of(before)), source.size(size_of(after))
     rows, extent = source.size(indices.type.size), source.size(op.result.type.shape[axis])
     out, given, index = source.pointer(op.result), source.pointer(g), source.pointer(indices)
-    status = source.status()
     share(source, post)
     with source.block(f"for k in range({pre} * {extent}):"), source.block("for j in range(lo, hi):"):
         source.line(f"{out}[k * {post} + j] = {source.constant(0, op.result.type.dtype)}")
     with source.block(f"for i in range({pre}):"), source.block(f"for k in range({rows}):"):
         source.line(f"row = np.int64({index}[k])")
         with source.block(f"if row < 0 or row >= {extent}:"):
-            source.line(f"{status}[0] = {status_code(kernel, op)}")
+            source.report(status_code(kernel, op))
         with source.block("else:"), source.block("for j in range(lo, hi):"):
             source.line(f"{out}[(i * {extent} + row) * {post} + j] += {given}[(i * {rows} + k) * {post} + j]")
     return source.finish(work=g.type.size + op.result.type.size, grid=size_of(after))

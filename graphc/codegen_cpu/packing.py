@@ -11,8 +11,8 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from graphc.codegen_cpu.operands import Operand
-from graphc.codegen_cpu.positions import linear, plus, times
+from graphc.codegen.operands import Operand
+from graphc.codegen.positions import linear, plus, times
 from graphc.codegen_cpu.source import KernelSource
 from graphc.ir.dims import Dim
 from graphc.ir.types import DType

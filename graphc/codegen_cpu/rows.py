@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphc.codegen_cpu.expressions import status_code
+from graphc.codegen.expressions import status_code
 from graphc.codegen_cpu.loops import share
 from graphc.codegen_cpu.source import KernelSource
 from graphc.ir.kernel import Kernel
@@ -26,7 +26,7 @@ def emit_first_positions(kernel: Kernel, source: KernelSource) -> Emitted:
     with source.block(f"for k in range({count} - 1, -1, -1):"):
         source.line(f"row = np.int64({index}[k])")
         with source.block(f"if row < 0 or row >= {size}:"):
-            source.line(f"{source.status()}[0] = {status_code(kernel, op)}")
+            source.report(status_code(kernel, op))
         with source.block("else:"):
             source.line(f"{out}[row] = np.int32(k)")
     return source.finish(work=indices.type.size * 2 + op.result.type.size, grid=1)

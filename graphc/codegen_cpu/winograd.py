@@ -25,11 +25,11 @@ from dataclasses import dataclass
 from itertools import product
 from math import prod
 
+from graphc.codegen.expressions import Expressions
+from graphc.codegen.nests import cost
+from graphc.codegen.positions import At, plus, times
 from graphc.codegen_cpu.contract import Tiling, tiling
-from graphc.codegen_cpu.expressions import Expressions
-from graphc.codegen_cpu.loops import cost
 from graphc.codegen_cpu.machine import host
-from graphc.codegen_cpu.positions import At, plus, times
 from graphc.codegen_cpu.source import KernelSource
 from graphc.ir.dims import Dim, size_of
 from graphc.ir.graph import Value

@@ -15,7 +15,7 @@ from graphc.codegen_cpu.vmath import ULP, ULP_DOUBLE
 from graphc.ir import F32, Graph, evaluate
 from graphc.ir.dims import SymExpr, bind
 from graphc.ir.evaluate import bind_inputs
-from graphc.ir.spec import Array, Kind
+from graphc.ir.spec import Array, Kind, op_spec
 from graphc.passes.inline_composites import inline_composites
 from tests.ir import winograd_samples
 from tests.ir.unrolling import unrolled
@@ -286,6 +286,14 @@ def _matmul(s):
         return 0.0
     terms = (a + ea) @ (b + eb)
     return np.where(s.known, 0.0, a @ eb + ea @ (b + eb)) + (a.shape[-1] + 1) * s.unit * terms + s.tiny
+
+
+@rule("split_matmul")
+def _split_matmul(s):
+    a, b = s.xs
+    terms = op_spec("split_matmul").reference(np.abs(a) + s.es[0], np.abs(b) + s.es[1], **s.attrs)
+    own = op_spec("split_matmul").reference(np.abs(a), np.abs(b), **s.attrs)
+    return (terms - own) * (1 + 1e-12) + (-(-a.shape[1] // s.attrs["parts"]) + 1) * s.unit * terms + s.tiny
 
 
 @rule("winograd")

@@ -4,11 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
-from native import WORDS, load
 
 from graphc.codegen_cpu import jit
 from graphc.errors import CompileError
 from graphc.runtime.loader import symbols
+from tests.codegen_cpu.native import WORDS, load
 
 RELU = '''
 import numpy as np

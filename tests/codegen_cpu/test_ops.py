@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from graphc.codegen_cpu.emit import DEVICE_ONLY
 from graphc.compiler import compile_graph
-from graphc.errors import ShapeError
+from graphc.errors import CompileError, ShapeError
 from graphc.ir import BOOL, F32, F64, Builder, Kind, TensorType, dtype_of, op_spec, registered_ops, symbol
 from graphc.ir.evaluate import evaluate
 from graphc.runtime import assembly, threads
@@ -33,7 +34,13 @@ def assert_same_bits(first, second):
 # ---- every sample
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=[s.name for s in SAMPLES])
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.op in DEVICE_ONLY], ids=lambda s: s.name)
+def test_what_no_pass_makes_is_refused(sample):
+    with pytest.raises(CompileError, match=f"no CPU code for {sample.op}"):
+        compile_graph(graph_of(sample))
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.op not in DEVICE_ONLY], ids=lambda s: s.name)
 def test_sample(sample, thread_counts):
     graph, arrays = graph_of(sample), arrays_of(sample)
     for fusion in (True, False):

@@ -7,8 +7,8 @@ weighted minimax fits of our own, made as in exponential.py, of log2(1 + f)/f an
 
 import math
 
-from graphc.codegen_cpu.vmath.functions import on_numbers
-from graphc.codegen_cpu.vmath.lane import DOUBLE, SINGLE, Lane, scale
+from graphc.codegen.vmath.functions import on_numbers
+from graphc.codegen.vmath.lane import DOUBLE, SINGLE, Lane, scale
 
 LOG2 = (1.4426950407474997, -0.7213475196241586, 0.4808984377975221, -0.3606739688307337, 0.28852959027325936,
         -0.24043415193474746, 0.2064542317753909, -0.1807959698243083, 0.15432625275956088, -0.13755185758152338,
@@ -22,11 +22,12 @@ INFINITY, NAN = math.inf, math.nan
 def power(x: Lane, y: Lane, *, signed: bool) -> Lane:
     """x**y as C's pow: 1 for y = 0 or x = 1, NaN for a negative x and a y that is no integer.
 
-    float64 is the C library's, one element at a time. Integers wrap around; y must not be negative.
+    float64 is the C library's, one element at a time, as is float32 where the machine has one. Integers wrap
+    around; y must not be negative.
     """
     if not x.is_float:
         return _integer_power(x, y)
-    if x.format is DOUBLE:
+    if x.format is DOUBLE or "pow" in x.machine.library:
         return x.call("pow", y)
     wide, exponent = x.to_float(DOUBLE), y.to_float(DOUBLE)
     result = _power_of_size(wide.absolute(), exponent)

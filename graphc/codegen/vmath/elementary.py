@@ -3,15 +3,10 @@
 What does not live here: transcendental functions (exponential.py, logarithm.py, circular.py).
 """
 
-from typing import Any
-
 from llvmlite import ir
-from numba.core import types
-from numba.core.errors import TypingError
-from numba.extending import intrinsic
 
-from graphc.codegen_cpu.vmath.functions import condition_on_floats, on_floats, on_numbers
-from graphc.codegen_cpu.vmath.lane import Lane
+from graphc.codegen.vmath.functions import condition_on_floats, on_choices, on_floats, on_numbers
+from graphc.codegen.vmath.lane import Lane
 
 
 @on_floats
@@ -52,16 +47,10 @@ def fma(x: Lane, y: Lane, z: Lane) -> Lane:
     return x.fma(y, z)
 
 
-@intrinsic
-def select(typing: Any, condition: types.Type, x: types.Type, y: types.Type) -> Any:
+@on_choices
+def select(condition: Lane, x: Lane, y: Lane) -> Lane:
     """x where the condition holds, else y; both are computed."""
-    def lower(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        return builder.select(*values)
-
-    kind = types.unliteral(x)
-    if types.unliteral(condition) != types.boolean or types.unliteral(y) != kind:
-        raise TypingError(f"select takes a boolean and two values of one type, got {condition}, {x}, {y}")
-    return kind(types.boolean, kind, kind), lower
+    return condition.choose(x, y)
 
 
 @condition_on_floats
@@ -141,7 +130,7 @@ def remainder(x: Lane, y: Lane, *, signed: bool) -> Lane:
 
 def _divide_floats(x: Lane, y: Lane) -> tuple[Lane, Lane]:
     """After C's fmod, which is exact; it is a call, so loops over it are not vectorised."""
-    rest = Lane(x.builder, x.builder.frem(x.value, y.value))
+    rest = x.made(x.builder.frem(x.value, y.value))
     crosses = rest.differs(0.0) & ((rest < 0.0) ^ (y < 0.0))
     quotient = (x - rest) / y
     quotient = crosses.choose(quotient - 1.0, quotient)
@@ -169,4 +158,4 @@ def _divide_integers(x: Lane, y: Lane, signed: bool) -> tuple[Lane, Lane]:
 
 
 def _quotient(x: Lane, y: Lane, instruction: str) -> Lane:
-    return Lane(x.builder, getattr(x.builder, instruction)(x.value, y.value))
+    return x.made(getattr(x.builder, instruction)(x.value, y.value))

@@ -6,9 +6,9 @@ own, made as in exponential.py, of erf(x)/x - 1 (relative to erf) and of -log(er
 float32 and 6 for float64).
 """
 
-from graphc.codegen_cpu.vmath.exponential import EXP, reduce
-from graphc.codegen_cpu.vmath.functions import on_floats
-from graphc.codegen_cpu.vmath.lane import DOUBLE, SINGLE, Lane, power_of_two
+from graphc.codegen.vmath.exponential import EXP, reduce
+from graphc.codegen.vmath.functions import on_floats
+from graphc.codegen.vmath.lane import DOUBLE, SINGLE, Lane, power_of_two
 
 HEAD = {SINGLE: (0.12837917, -0.37612626, 0.11283579, -0.026853347, 0.005187162, -0.0007997853, 7.806904e-05),
         DOUBLE: (0.1283791670955126, -0.376126389031841, 0.11283791670971118, -0.026866170648043412,

@@ -7,14 +7,24 @@ is emitted, so LLVM can widen every loop that uses these functions. `fma` rounds
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 
-FEATURES = llvm.get_host_cpu_features()
-LDEXP_IN_VECTORS = 22  # the LLVM version from which AVX-512's scalef does it
 Number = int | float
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the instructions of a target can do: multiply and add with one rounding; scale by a power of two.
+
+    library: operations that are functions of a library, not LLVM's intrinsics; the name for float64 (float32 adds f).
+    """
+
+    fma: bool
+    ldexp: bool
+    library: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,11 @@ class Lane:
 
     builder: ir.IRBuilder
     value: ir.Value
+    machine: Machine
+
+    def made(self, value: ir.Value) -> Lane:
+        """Another value beside this one."""
+        return replace(self, value=value)
 
     @property
     def type(self) -> ir.Type:
@@ -62,13 +77,13 @@ class Lane:
 
     def constant(self, number: Number) -> Lane:
         """A number of this lane's type."""
-        return Lane(self.builder, ir.Constant(self.type, number))
+        return self.made(ir.Constant(self.type, number))
 
     def like(self, other: Lane | Number) -> Lane:
         return other if isinstance(other, Lane) else self.constant(other)
 
     def _emit(self, name: str, *operands: Lane | Number) -> Lane:
-        return Lane(self.builder, getattr(self.builder, name)(self.value, *(self.like(o).value for o in operands)))
+        return self.made(getattr(self.builder, name)(self.value, *(self.like(o).value for o in operands)))
 
     def _arithmetic(self, name: str, other: Lane | Number) -> Lane:
         return self._emit(f"f{name}" if self.is_float else name, other)
@@ -92,7 +107,7 @@ class Lane:
         return self.constant(other) / self
 
     def __neg__(self) -> Lane:
-        return Lane(self.builder, self.builder.fneg(self.value)) if self.is_float else 0 - self
+        return (-0.0 if self.is_float else 0) - self  # LLVM's own way to say so, also where fneg is not known
 
     __radd__, __rmul__ = __add__, __mul__
 
@@ -117,7 +132,7 @@ class Lane:
         return self._emit("ashr", count)
 
     def __invert__(self) -> Lane:
-        return Lane(self.builder, self.builder.not_(self.value))
+        return self.made(self.builder.not_(self.value))
 
     def compare(self, operator: str, other: Lane | Number, *, signed: bool = True) -> Lane:
         """A condition; false where an operand is NaN, except that `!=` is true."""
@@ -125,7 +140,7 @@ class Lane:
             name = "fcmp_unordered" if operator == "!=" else "fcmp_ordered"
         else:
             name = "icmp_signed" if signed else "icmp_unsigned"
-        return Lane(self.builder, getattr(self.builder, name)(operator, self.value, self.like(other).value))
+        return self.made(getattr(self.builder, name)(operator, self.value, self.like(other).value))
 
     def __lt__(self, other: Lane | Number) -> Lane:
         return self.compare("<", other)
@@ -153,7 +168,7 @@ class Lane:
         """For a condition: `yes` where it holds, else `no`; one of them is a lane."""
         model = yes if isinstance(yes, Lane) else no
         assert isinstance(model, Lane)
-        return Lane(self.builder, self.builder.select(self.value, model.like(yes).value, model.like(no).value))
+        return self.made(self.builder.select(self.value, model.like(yes).value, model.like(no).value))
 
     def at_least(self, bound: Lane | Number) -> Lane:
         """NaN stays."""
@@ -164,15 +179,19 @@ class Lane:
         return (self > bound).choose(bound, self)
 
     def call(self, name: str, *operands: Lane | Number, flags: tuple[str, ...] = ()) -> Lane:
-        """An LLVM intrinsic over this lane's type, such as llvm.fabs."""
+        """An LLVM intrinsic over this lane's type, such as llvm.fabs, or what the library has in its place."""
         lanes = [self, *(self.like(operand) for operand in operands)]
-        function = self.builder.module.declare_intrinsic(f"llvm.{name}", [self.type],
-                                                         ir.FunctionType(self.type, [lane.type for lane in lanes]))
-        return Lane(self.builder, self.builder.call(function, [lane.value for lane in lanes], fastmath=flags))
+        kind = ir.FunctionType(self.type, [lane.type for lane in lanes])
+        if name in self.machine.library:
+            called = self.machine.library[name] + ("f" if self.format is SINGLE else "")
+            function = self.builder.module.globals.get(called) or ir.Function(self.builder.module, kind, called)
+        else:
+            function = self.builder.module.declare_intrinsic(f"llvm.{name}", [self.type], kind)
+        return self.made(self.builder.call(function, [lane.value for lane in lanes], fastmath=flags))
 
     def fma(self, factor: Lane | Number, term: Lane | Number) -> Lane:
         """self * factor + term."""
-        return self.call("fma" if FEATURES.get("fma") else "fmuladd", factor, term)
+        return self.call("fma" if self.machine.fma else "fmuladd", factor, term)
 
     def polynomial(self, coefficients: tuple[float, ...]) -> Lane:
         """sum(coefficients[i] * self**i), by Horner's rule."""
@@ -190,13 +209,13 @@ class Lane:
     @property
     def bits(self) -> Lane:
         """A float's bits as an integer."""
-        return Lane(self.builder, self.builder.bitcast(self.value, self.format.integer))
+        return self.made(self.builder.bitcast(self.value, self.format.integer))
 
     @property
     def as_float(self) -> Lane:
         """The float whose bits this integer holds."""
         target = SINGLE if self.type.width == 32 else DOUBLE
-        return Lane(self.builder, self.builder.bitcast(self.value, target.real))
+        return self.made(self.builder.bitcast(self.value, target.real))
 
     def integer(self, width: int, *, signed: bool = False) -> Lane:
         """An integer with more or fewer bits."""
@@ -214,7 +233,7 @@ class Lane:
         return self._convert("fpext" if target is DOUBLE else "fptrunc", target.real)
 
     def _convert(self, name: str, target: ir.Type) -> Lane:
-        return Lane(self.builder, getattr(self.builder, name)(self.value, target))
+        return self.made(getattr(self.builder, name)(self.value, target))
 
 
 def power_of_two(exponent: Lane, target: Format) -> Lane:
@@ -224,10 +243,10 @@ def power_of_two(exponent: Lane, target: Format) -> Lane:
 
 def scale(x: Lane, exponent: Lane) -> Lane:
     """x * 2**exponent with overflow to infinity and gradual underflow; |exponent| <= 1.2 times the float's range."""
-    if FEATURES.get("avx512f") and llvm.llvm_version_info[0] >= LDEXP_IN_VECTORS:
+    if x.machine.ldexp:
         narrow = exponent.integer(32)
         function = x.builder.module.declare_intrinsic("llvm.ldexp", [x.type, narrow.type],
                                                       ir.FunctionType(x.type, [x.type, narrow.type]))
-        return Lane(x.builder, x.builder.call(function, [x.value, narrow.value]))
+        return x.made(x.builder.call(function, [x.value, narrow.value]))
     half = exponent.shift_signed(1)
     return x * power_of_two(half, x.format) * power_of_two(exponent - half, x.format)

@@ -7,8 +7,8 @@ does float64. Beyond, nothing is left of the fraction and the result only keeps 
 weighted minimax fits of our own, made as in exponential.py, of (sin(r)/r - 1)/r^2 and (cos(r) - 1 + r^2/2)/r^4 in r^2.
 """
 
-from graphc.codegen_cpu.vmath.functions import on_floats
-from graphc.codegen_cpu.vmath.lane import DOUBLE, SINGLE, Lane
+from graphc.codegen.vmath.functions import on_floats
+from graphc.codegen.vmath.lane import DOUBLE, SINGLE, Lane
 
 HALF_PI = (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33)
 TWO_OVER_PI = 0.6366197723675814

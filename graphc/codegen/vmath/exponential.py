@@ -9,8 +9,8 @@ fitted again.
 
 from dataclasses import dataclass
 
-from graphc.codegen_cpu.vmath.functions import on_floats
-from graphc.codegen_cpu.vmath.lane import DOUBLE, SINGLE, Lane, power_of_two, scale
+from graphc.codegen.vmath.functions import on_floats
+from graphc.codegen.vmath.lane import DOUBLE, SINGLE, Lane, power_of_two, scale
 
 LOG2_E = 1.4426950408889634
 LN2 = {SINGLE: (0.6931471824645996, -1.9046542121259336e-09), DOUBLE: (0.6931471805599453, 2.3190468138462996e-17)}

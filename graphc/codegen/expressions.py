@@ -3,7 +3,7 @@
 Walks from the wanted value through elementwise ops and movers down to loads. Ops of one kernel are
 visited once per position and loop body.
 
-What does not live here: loops (loops.py, folds.py), positions (positions.py).
+What does not live here: loops (the targets' emitters), positions (positions.py).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphc.codegen_cpu.positions import ONE_TO_ONE, At, plus, single, times
-from graphc.codegen_cpu.source import KernelSource
+from graphc.codegen.positions import ONE_TO_ONE, At, plus, single, times
+from graphc.codegen.source import Source
 from graphc.errors import CompileError
 from graphc.ir.graph import Op, Value
 from graphc.ir.kernel import Kernel, by_operand, in_parts
@@ -25,7 +25,7 @@ _CALL = re.compile(r"\b([a-z_][a-z0-9_]*)\(")
 class Expressions:
     """Emits element computations for one kernel; `fresh()` starts a new loop body."""
 
-    def __init__(self, kernel: Kernel, source: KernelSource):
+    def __init__(self, kernel: Kernel, source: Source):
         self.kernel, self.source = kernel, source
         self._producers = kernel.graph.producers()
         self._loaded = set(kernel.inputs)
@@ -49,7 +49,7 @@ class Expressions:
 
     def store(self, value: Value, at: At) -> None:
         text = self.value(value, at)
-        self.source.line(f"{self.source.pointer(value)}[{self.flat(at)}] = {text}")
+        self.source.store(value, self.flat(at), text)
 
     def flat(self, at: At) -> str:
         """The element number at a position; a longer formula is computed once per loop body."""
@@ -80,7 +80,7 @@ class Expressions:
         here = at.fitted(x.type.shape, self.source.size)
         text, axes = self.value(x, here), here.axes(self.source.size)
         place = single(op.result.type.shape, [f"({axes[i]})" if " " in axes[i] else axes[i] for i in op.attr("perm")])
-        self.source.line(f"{self.source.pointer(op.result)}[{self.flat(place)}] = {text}")
+        self.source.store(op.result, self.flat(place), text)
 
     def _store_parts(self, op: Op, at: At) -> None:
         """A concatenation, at the place of one element of each part: `at` is a position in the parts."""
@@ -92,13 +92,13 @@ class Expressions:
             start = str(number * int(extent)) if extent.isdigit() else times(str(number), extent)
             moved = plus(start, texts[axis])
             place = single(out.type.shape, [*texts[:axis], f"({moved})" if " " in moved else moved, *texts[axis + 1:]])
-            self.source.line(f"{self.source.pointer(out)}[{self.flat(place)}] = {name}")
+            self.source.store(out, self.flat(place), name)
 
     def _compute(self, value: Value, at: At) -> str:
         if value in self._given:
             return self._given[value](at)
         if value in self._loaded:
-            return self._assign(f"{self.source.pointer(value)}[{self.flat(at)}]")
+            return self._load(value, at)
         op = self._producers[value]
         if op.name in ONE_TO_ONE:
             return self.value(op.operands[0], ONE_TO_ONE[op.name](op, at, self.source.size))
@@ -106,8 +106,11 @@ class Expressions:
             return self._elementwise(op, at)
         emit = _SPECIAL.get(op.name)
         if emit is None:
-            raise CompileError(f"no CPU code for {op.name}", where=op.origin)
+            raise CompileError(f"no code for {op.name}", where=op.origin)
         return emit(self, op, at)
+
+    def _load(self, value: Value, at: At) -> str:
+        return self._assign(self.source.load(value, self.flat(at)))
 
     def _assign(self, text: str, comment: str = "") -> str:
         name = self.source.name()
@@ -121,7 +124,7 @@ class Expressions:
             return self._assign(self.source.cast(names[0], result), "cast")
         assert op.spec.scalar is not None, f"{op.name} is elementwise and has a scalar expression"
         for name in _CALL.findall(op.spec.scalar):
-            self.source.use("vmath", name)
+            self.source.function(name)
         text = op.spec.scalar.format(*names)
         if result.is_integer and result.name != "i64":
             text = self.source.cast(text, result)
@@ -139,7 +142,7 @@ class Expressions:
     def random(self, op: Op, at: At) -> str:
         (key,) = op.operands
         k0, k1 = (self.value(key, single((2,), [word])) for word in ("0", "1"))
-        call = self.source.use("vmath", op.name)
+        call = self.source.function(op.name)
         text = f"{call}({k0}, {k1}, {self.flat(at)})"
         if op.result.type.dtype.name == "f64":
             text = self.source.cast(text, op.result.type.dtype)
@@ -148,7 +151,7 @@ class Expressions:
     def random_mask(self, op: Op, at: At) -> str:
         (key,) = op.operands
         k0, k1 = (self.value(key, single((2,), [word])) for word in ("0", "1"))
-        drawn, dtype = f"{self.source.use('vmath', 'random_uniform')}({k0}, {k1}, {self.flat(at)})", op.attr("dtype")
+        drawn, dtype = f"{self.source.function('random_uniform')}({k0}, {k1}, {self.flat(at)})", op.attr("dtype")
         if dtype.name == "f64":
             drawn = self.source.cast(drawn, dtype)
         return self._assign(f"{drawn} >= {self.source.constant(op.attr('level'), dtype)}", op.name)
@@ -160,9 +163,9 @@ class Expressions:
         texts = at.axes(self.source.size)
         index = self.value(indices, single(indices.type.shape, texts[axis:axis + rank]))
         extent = self.source.size(table.type.shape[axis])
-        checked = self._assign(f"np.int64({index})", "gather")
+        checked = self._assign(self.source.integer(index), "gather")
         with self.source.block(f"if {checked} < 0 or {checked} >= {extent}:"):
-            self.source.line(f"{self.source.status()}[0] = {status_code(self.kernel, op)}")
+            self.source.report(status_code(self.kernel, op))
             self.source.line(f"{checked} = 0")
         return self.value(table, single(table.type.shape, [*texts[:axis], checked, *texts[axis + rank:]]))
 
@@ -170,7 +173,7 @@ class Expressions:
         """A row of the first operand, at a position that nobody has to check, or 0."""
         rows, first = op.operands
         index, column = at.axes(self.source.size)
-        row = self._assign(f"np.int64({self.value(first, single(first.type.shape, [index]))})", "place_rows")
+        row = self._assign(self.source.integer(self.value(first, single(first.type.shape, [index]))), "place_rows")
         here = single(rows.type.shape, [row, column])
         return self._branch(f"{row} >= 0", rows, here, self.source.constant(0, rows.type.dtype))
 
@@ -198,7 +201,7 @@ class Expressions:
         inside, places = [], []
         for i, (stride, dilation) in enumerate(zip(op.attr("strides"), op.attr("dilations"), strict=True)):
             start = self._assign(f"({texts[first + i]}) - ({texts[first + n + i]}) * {dilation}", "spread")
-            place = start if stride == 1 else self._assign(f"{start} // {stride}")
+            place = start if stride == 1 else self._assign(self.source.quotient(start, stride))
             inside += [f"{start} >= 0", f"{place} < {self.source.size(x.type.shape[first + i])}"]
             inside += [f"{place} * {stride} == {start}"] if stride != 1 else []
             places.append(place)

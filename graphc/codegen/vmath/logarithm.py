@@ -8,9 +8,9 @@ weighted minimax fits of our own, made as in exponential.py, of (log1p(f) - f + 
 
 import math
 
-from graphc.codegen_cpu.vmath.exponential import LN2
-from graphc.codegen_cpu.vmath.functions import on_floats
-from graphc.codegen_cpu.vmath.lane import SINGLE, Lane
+from graphc.codegen.vmath.exponential import LN2
+from graphc.codegen.vmath.functions import on_floats
+from graphc.codegen.vmath.lane import SINGLE, Lane
 
 LOG1P_SINGLE = (0.3333345, -0.25000104, 0.1999082, -0.16646999, 0.14478321, -0.13163874, 0.104688875, -0.045112237)
 ATANH_DOUBLE = (0.666666666666666, 0.40000000000056557, 0.28571428555874673, 0.22222224289980344, 0.18181666313497483,

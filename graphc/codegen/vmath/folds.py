@@ -4,8 +4,8 @@ What does not live here: the loops around them. The order depends on the code an
 kernel gives the same bits on every run; NaN and infinity pass through as in any order.
 """
 
-from graphc.codegen_cpu.vmath.functions import on_numbers
-from graphc.codegen_cpu.vmath.lane import Lane
+from graphc.codegen.vmath.functions import on_numbers
+from graphc.codegen.vmath.lane import Lane
 
 
 @on_numbers
@@ -40,4 +40,4 @@ def _extreme(total: Lane, x: Lane, kind: str, signed: bool) -> Lane:
 
 def _any_order(total: Lane, x: Lane, instruction: str) -> Lane:
     emit = getattr(x.builder, instruction)
-    return Lane(x.builder, emit(total.value, x.value, flags=("reassoc", "contract")))
+    return x.made(emit(total.value, x.value, flags=("reassoc", "contract")))

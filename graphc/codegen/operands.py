@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphc.codegen_cpu.positions import At, plus, times
-from graphc.codegen_cpu.source import KernelSource
+from graphc.codegen.positions import At, plus, times
+from graphc.codegen.source import Source
 from graphc.ir.dims import Shape
 from graphc.ir.views import Axis, View
 
@@ -23,7 +23,7 @@ class Operand:
     columns: Axis
 
 
-def operand_of(view: View, batch: Shape, source: KernelSource) -> Operand:
+def operand_of(view: View, batch: Shape, source: Source) -> Operand:
     """A view [*batch, rows, columns] as a matrix; in a batch, the one of number q."""
     texts = At(((batch, "q"),)).axes(source.size) if batch else []
     steps = [times(f"({text})" if " " in text else text, source.size(axis[0].stride))
