@@ -16,6 +16,7 @@ from enum import Enum
 from graphc.ir.dims import Shape
 from graphc.ir.graph import Graph, Op, Value
 from graphc.ir.lexer import escape
+from graphc.ir.spec import Kind
 
 
 class KernelKind(Enum):
@@ -43,6 +44,16 @@ class Nest:
     def folded(self) -> Shape:
         """The shape of what the reductions leave."""
         return self.outer + self.inner
+
+
+def values_before_folds(graph: Graph, nest: Nest) -> set[Value]:
+    """The values of a reduction that its folds and its elements are made of: all but what is made of folds alone, and
+    read by nothing else, in the end."""
+    needed: set[Value] = set()
+    for op in reversed(graph.ops):
+        if op.spec.kind is Kind.REDUCE or op.result.type.shape == nest.domain or op.result in needed:
+            needed |= {op.result, *op.operands}
+    return needed
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,4 +39,20 @@ def _matmul_vjp(ctx: RuleContext, g: Traced, a: Traced, b: Traced) -> list[Trace
     return [g.matmul(_flip(b)), _flip(a).matmul(g)]
 
 
+def _infer_split_matmul(a: TensorType, b: TensorType, *, parts: int) -> TensorType:
+    if a.rank != 2:
+        raise ShapeError("split_matmul: needs matrices", expected="[M,K] and [K,N]", got=f"{a} and {b}")
+    if not isinstance(parts, int) or parts < 1:
+        raise ShapeError("split_matmul: no such number of parts", expected="at least 1", got=parts)
+    whole = _infer_matmul(a, b)
+    return whole.with_shape((parts, *whole.shape))
+
+
+def _split_matmul(a: np.ndarray, b: np.ndarray, *, parts: int) -> np.ndarray:
+    """[parts,M,N]: the products over ceil(K / parts) terms each, of which the last may have fewer or none."""
+    terms = -(-a.shape[1] // parts)
+    return np.stack([a[:, p * terms:(p + 1) * terms] @ b[p * terms:(p + 1) * terms] for p in range(parts)])
+
+
 MATMUL = define("matmul", kind=Kind.CONTRACT, infer=_infer_matmul, reference=np.matmul, vjp=_matmul_vjp)
+SPLIT_MATMUL = define("split_matmul", kind=Kind.CONTRACT, infer=_infer_split_matmul, reference=_split_matmul)

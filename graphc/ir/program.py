@@ -33,13 +33,15 @@ class Emitted:
     """A kernel's source and what its argument block must hold.
 
     work is the number of scalar operations of one run, grid the number of pieces that threads can
-    share; both decide, once the sizes are known, whether threads are worth waking.
+    share; both decide, once the sizes are known, whether threads are worth waking. On a device a piece is a block,
+    of so many threads.
     """
 
     source: str
     words: tuple[Word, ...]
     work: Dim
     grid: Dim
+    threads: int = 1
 
 
 @dataclass(frozen=True, eq=False)

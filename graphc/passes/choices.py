@@ -9,22 +9,25 @@ from dataclasses import dataclass
 
 from graphc.errors import ArgumentError
 
-PRECISIONS = ("default", "highest")
+PRECISIONS = ("default", "highest", "tf32", "bfloat16")
 CONVOLUTIONS = ("auto", "direct", "winograd")
 
 
 @dataclass(frozen=True)
 class Choices:
     """precision    "default": results may differ from the plain sums by 2e-5 of the largest value (float32);
-                    "highest": only algorithms that round no more than the plain sums do
+                    "highest": only algorithms that round no more than the plain sums do; "tf32", "bfloat16": on a
+                    device the operands of products are rounded to these types, on the CPU as "default"
     convolution  "auto": what the cost model says; "direct": plain sums; "winograd": wherever it can be used, unless
                  the precision is "highest"
+    device       whether the kernels are for a GPU, with many small cores and no large caches
 
     Raises ArgumentError for anything else.
     """
 
     precision: str = "default"
     convolution: str = "auto"
+    device: bool = False
 
     def __post_init__(self) -> None:
         for name, allowed in (("precision", PRECISIONS), ("convolution", CONVOLUTIONS)):

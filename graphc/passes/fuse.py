@@ -15,10 +15,12 @@ from graphc.ir.dims import Shape, size_of, split_axes
 from graphc.ir.graph import Graph, Op, Value
 from graphc.ir.kernel import Decision, Nest, by_operand, in_parts, moves_long_rows
 from graphc.ir.spec import Kind
+from graphc.passes.costs import nominal
 from graphc.passes.reads import Read, is_mover, reads_of, spreads_fold, stored_movers
 
 MAX_OPS = 96
 MAX_BUFFERS = 24
+SMALL = 1 << 14  # elements: a launch takes longer
 
 
 @dataclass(eq=False)
@@ -46,14 +48,17 @@ class Groups:
     decisions: tuple[Decision, ...]
 
 
-def fuse(graph: Graph, *, enabled: bool = True) -> Groups:
-    """Cut the graph into groups. enabled=False leaves every op alone, for comparison."""
-    return _Fusion(graph, enabled).run()
+def fuse(graph: Graph, *, enabled: bool = True, device: bool = False) -> Groups:
+    """Cut the graph into groups. enabled=False leaves every op alone, for comparison.
+
+    device: small kernels of one loop nest that have nothing to do with each other become one, for the launches.
+    """
+    return _Fusion(graph, enabled, device).run()
 
 
 class _Fusion:
-    def __init__(self, graph: Graph, enabled: bool):
-        self.graph, self.enabled = graph, enabled
+    def __init__(self, graph: Graph, enabled: bool, device: bool):
+        self.graph, self.enabled, self.device = graph, enabled, device
         self.producers = graph.producers()
         self.stored = stored_movers(graph)
         self.group_of: dict[Op, Group] = {}
@@ -71,6 +76,8 @@ class _Fusion:
                     self._consider(self.producers[value], op)
         if self.enabled:
             self._join_copies()
+            if self.device:
+                self._join_small()
         self._check_partition()
         return Groups(tuple(self.groups.values()), frozenset(self.stored), tuple(map(self._settled, self.decisions)))
 
@@ -87,6 +94,20 @@ class _Fusion:
             if loop is not None:
                 self.newest = -1
                 self._merge(loop, group)
+
+    def _join_small(self) -> None:
+        """Each small group joins an earlier one of its loop nest, as if the two were read by one op."""
+        for second in list(self.groups.values()):
+            if nominal(size_of(second.nest.domain)) > SMALL or second.contracts:
+                continue
+            for first in list(self.groups.values()):
+                if first.index >= second.index:
+                    break
+                if first.nest == second.nest and (first.anchor is None) == (second.anchor is None) \
+                        and self._obstacle(first, second, second.ops[0]) is None:
+                    self.newest = -1
+                    self._merge(first, second)
+                    break
 
     def _own_group(self, index: int, op: Op) -> None:
         group = Group(index, [op], nest_of(op), anchor=op if _is_anchor(op) else None)
@@ -128,7 +149,7 @@ class _Fusion:
         nest = first.nest if first.anchor is not None else second.nest
         if (first.anchor or second.anchor) and any(in_parts(part) for part in (*first.ops, *second.ops)):
             return "a concatenation is written part by part"
-        if any(group.anchor and group.anchor.name != "matmul" for group in (first, second)) \
+        if any(group.anchor and group.anchor.name not in ("matmul", "split_matmul") for group in (first, second)) \
                 and any(by_operand(part) for part in (*first.ops, *second.ops)):
             return "rows are written elsewhere"
         if (first.contracts or second.contracts) and any(moves_long_rows(part) for part in (*first.ops, *second.ops)):

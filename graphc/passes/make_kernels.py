@@ -9,7 +9,7 @@ from collections import Counter
 from functools import cache
 
 from graphc.ir.graph import Graph, Value
-from graphc.ir.kernel import Kernel, KernelGraph, KernelKind
+from graphc.ir.kernel import Kernel, KernelGraph, KernelKind, values_before_folds
 from graphc.ir.spec import Kind
 from graphc.passes.costs import nominal
 from graphc.passes.fuse import Group, Groups
@@ -21,12 +21,15 @@ _KINDS = {Kind.CONTRACT: KernelKind.CONTRACT, Kind.REDUCE: KernelKind.REDUCE,
 _IN_PLACE = (KernelKind.CONTRACT, KernelKind.LOOP, KernelKind.SCATTER)
 
 
-def make_kernels(graph: Graph, groups: Groups) -> KernelGraph:
-    """One kernel per group, ordered so that whoever reads an old state runs before it is overwritten."""
+def make_kernels(graph: Graph, groups: Groups, *, device: bool = False) -> KernelGraph:
+    """One kernel per group, ordered so that whoever reads an old state runs before it is overwritten.
+
+    device: reductions overwrite states as well, with what is made of their folds in the end.
+    """
     whole = _Whole(graph, groups)
     pieces = {group.index: _piece(whole, group, groups) for group in groups.groups}
     above = {group.index: group.above for group in groups.groups}
-    in_place = _donate(graph, groups, pieces, above)
+    in_place = _donate(graph, groups, pieces, above, device)
     kernels = []
     by_index = {group.index: group for group in groups.groups}
     for position, index in enumerate(_order(above, pieces, set(graph.outputs))):
@@ -79,7 +82,8 @@ def _piece(whole: _Whole, group: Group, groups: Groups) -> Graph:
     return Graph(whole.graph.name, tuple(reads), ops, outputs)
 
 
-def _donate(graph: Graph, groups: Groups, pieces: dict[int, Graph], above: dict[int, int]) -> dict[Value, Value]:
+def _donate(graph: Graph, groups: Groups, pieces: dict[int, Graph], above: dict[int, int],
+            device: bool) -> dict[Value, Value]:
     """new value -> old value for the states that can be overwritten where they lie.
 
     Orders the readers of the old value first, and every kernel that may meet an index out of range: no state
@@ -94,8 +98,7 @@ def _donate(graph: Graph, groups: Groups, pieces: dict[int, Graph], above: dict[
         index = maker.get(new)
         if index is None or new in chosen or graph.outputs.count(new) > 1 or old in graph.outputs:
             continue
-        if old in pieces[index].inputs and (_kind(by_index[index]) not in _IN_PLACE
-                                            or not _reads_in_place(pieces[index], old, new)):
+        if old in pieces[index].inputs and not _may_overwrite(by_index[index], pieces[index], old, new, device):
             continue
         earlier = [*checked, *(i for i, piece in pieces.items() if old in piece.inputs and i != index)]
         if index in checked or any(above[i] >> index & 1 for i in earlier):
@@ -104,6 +107,16 @@ def _donate(graph: Graph, groups: Groups, pieces: dict[int, Graph], above: dict[
         for i in earlier:
             _run_before(above, i, index)
     return chosen
+
+
+def _may_overwrite(group: Group, piece: Graph, old: Value, new: Value, device: bool) -> bool:
+    """Whether a kernel that reads the old value can write the new one over it."""
+    if not _reads_in_place(piece, old, new):
+        return False
+    if _kind(group) in _IN_PLACE:
+        return True
+    return device and _kind(group) is KernelKind.REDUCE and new not in values_before_folds(piece, group.nest) \
+        and old not in values_before_folds(piece, group.nest)
 
 
 def _reads_in_place(piece: Graph, old: Value, new: Value) -> bool:

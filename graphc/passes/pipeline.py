@@ -40,13 +40,17 @@ from graphc.passes.rules_winograd import Winograd
 from graphc.passes.scan_fission import hoist_invariants, scan_fission
 from graphc.passes.scan_prune import merge_scans, prune_scans
 from graphc.passes.scan_rows import scan_rows
+from graphc.passes.split_sums import split_sums
 from graphc.passes.store_outputs import store_outputs
 from graphc.passes.sums_of_products import sums_of_products
 
 Pass = Callable[[Graph], Graph]
 
 def passes_for(choices: Choices = DEFAULT) -> tuple[Pass, ...]:
-    """The passes of an optimization, in order."""
+    """The passes of an optimization, in order. On a device nothing is cut to fit a core's caches."""
+    if choices.device:
+        return (dce, cse, merge_scans, prune_scans, dce, rewrite, dce, Loops(choices), rewrite, dce, inline_composites,
+                legalize, fold_constants, rewrite, split_sums, cse, dce, store_outputs)
     return (dce, cse, merge_scans, prune_scans, dce, rewrite, dce, Loops(choices), rewrite, dce, pool_first,
             Winograd(choices), dce, pool_in_winograd, inline_composites, legalize, fold_constants, rewrite, long_sums,
             cse, dce, store_outputs, pack_weights)
@@ -63,9 +67,12 @@ class Loops:
 
     def __call__(self, graph: Graph) -> Graph:
         if any(op.name == "scan" for op in graph.ops):
-            for step in (simplify_bodies, prune_scans, scan_fission, prune_scans, dce, sums_of_products, scan_rows):
+            for step in (simplify_bodies, prune_scans, scan_fission, prune_scans, dce, sums_of_products):
                 graph = step(graph)
-        graph = each_body(item_loops(graph), lambda body, op: optimize(carrying(body, op), self.choices))
+        graph = scan_rows(graph)
+        if not self.choices.device:
+            graph = item_loops(graph)
+        graph = each_body(graph, lambda body, op: optimize(carrying(body, op), self.choices))
         return dce(hoist_invariants(graph))
 
 
@@ -92,17 +99,17 @@ def optimize(graph: Graph, choices: Choices = DEFAULT, passes: tuple[Pass, ...] 
     return graph
 
 
-def plan(graph: Graph, *, fusion: bool = True, fixed: Set[Value] = frozenset()) -> MemoryPlan:
+def plan(graph: Graph, *, fusion: bool = True, fixed: Set[Value] = frozenset(), device: bool = False) -> MemoryPlan:
     """An optimized graph, cut into kernels, with a place for every value.
 
-    fixed: inputs that change only between calls.
+    fixed: inputs that change only between calls. device: the kernels are for a GPU.
     """
-    kernels = make_kernels(graph, fuse(graph, enabled=fusion))
-    loops = {kernel: _plan_body(kernel.anchor, fusion) for kernel in kernels.kernels
+    kernels = make_kernels(graph, fuse(graph, enabled=fusion, device=device), device=device)
+    loops = {kernel: _plan_body(kernel.anchor, fusion, device) for kernel in kernels.kernels
              if kernel.anchor is not None and kernel.kind is KernelKind.SCAN}
     return plan_memory(kernels, fixed, loops)
 
 
-def _plan_body(op: Op, fusion: bool) -> MemoryPlan:
+def _plan_body(op: Op, fusion: bool, device: bool) -> MemoryPlan:
     body: Graph = op.attr("body")
-    return plan(body, fusion=fusion, fixed=set(body.inputs[op.attr("carried") + op.attr("sliced"):]))
+    return plan(body, fusion=fusion, device=device, fixed=set(body.inputs[op.attr("carried") + op.attr("sliced"):]))

@@ -38,7 +38,7 @@ def stored_movers(graph: Graph) -> set[Op]:
     producers = graph.producers()
     stored = {producers[v] for v in graph.outputs if v in producers and is_mover(producers[v])}
     for op in graph.ops:
-        if op.name == "matmul":
+        if op.name in ("matmul", "split_matmul"):
             stored.update(_unreadable(op, producers))
         elif op.name == "windows":
             stored.update(_padded(op, producers))

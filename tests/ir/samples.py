@@ -33,6 +33,13 @@ __all__ = ["SAMPLES", "arrays_of", "expected_of", "graph_of"]
 B, T = symbol("B"), symbol("T")
 NAN, INF = math.nan, math.inf
 POSITIVE = between(0.2, 3)
+def _in_parts(a, b, parts):
+    """The operands of a product cut along the sum, missing terms being zeros."""
+    more = -a.shape[1] % parts
+    a, b = np.pad(a, ((0, 0), (0, more))), np.pad(b, ((0, more), (0, 0)))
+    return a.reshape(len(a), parts, -1).swapaxes(0, 1), b.reshape(parts, -1, b.shape[1])
+
+
 EDGES = [NAN, INF, -INF, 0.0, -0.0, 1.0, -1.0, 1e30]
 KEY = (np.array([0x243F6A88, 0x85A308D3]),)
 EMPTY = np.zeros((2, 0))
@@ -214,6 +221,9 @@ CONTRACTIONS = [
            sizes={"B": 3}),
     sample("matmul", "f32[33,70]", "f32[70,17]", expected=lambda a, b: np.einsum("mk,kn->mn", a, b)),
     sample("matmul", "f32[2,0]", "f32[0,3]", expected=np.zeros((2, 3))),
+    *(sample("split_matmul", "f32[B,70]", "f32[70,17]", parts=parts, sizes={"B": rows}, smooth=False,
+             expected=lambda a, b, n=parts: np.einsum("pmk,pkn->pmn", *_in_parts(a, b, n)))
+      for parts, rows in ((1, 3), (2, 33), (3, 5), (9, 40), (80, 3))),
 ]
 
 MOVERS = [

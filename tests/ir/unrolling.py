@@ -1,8 +1,8 @@
 """Scans written out step by step: the same graph without loops, for sizes that are known."""
 
+from graphc.ir.bind_dims import BindDims
 from graphc.ir.builder import Builder
 from graphc.ir.dims import bind
-from graphc.passes.bind_dims import BindDims
 
 
 def unrolled(graph, sizes):

@@ -7,11 +7,11 @@ import pytest
 
 from graphc.errors import GraphcError, ShapeError
 from graphc.ir import Array, Builder, Kind, TensorType, dtype_of, symbol
+from graphc.ir.bind_dims import BindDims
 from graphc.ir.evaluate import evaluate
 from graphc.ir.parser import parse
 from graphc.ir.printer import print_graph
 from graphc.ir.verify import verify
-from graphc.passes.bind_dims import BindDims
 from graphc.passes.cse import cse
 from graphc.passes.dce import dce
 from graphc.passes.fold_constants import LARGEST, fold_constants

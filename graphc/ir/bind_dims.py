@@ -44,5 +44,13 @@ def bind_attr(value: Any, sizes: Mapping[str, Dim]) -> Any:
 
 def _graph_symbols(graph: Graph) -> set[str]:
     values = (*graph.inputs, *(r for op in graph.ops for r in op.results))
-    inner = (_graph_symbols(value) for op in graph.ops for _, value in op.attrs if isinstance(value, Graph))
-    return symbols(*(d for v in values for d in v.type.shape)).union(*inner)
+    attrs = (_attr_symbols(value) for op in graph.ops for _, value in op.attrs)
+    return symbols(*(d for v in values for d in v.type.shape)).union(*attrs)
+
+
+def _attr_symbols(value: Any) -> set[str]:
+    if isinstance(value, Graph):
+        return _graph_symbols(value)
+    if isinstance(value, tuple):
+        return set().union(*map(_attr_symbols, value))
+    return set(symbols(value)) if isinstance(value, SymExpr) else set()
