@@ -1,1 +1,1 @@
-"""The CUDA target: not built yet; `compile_graph(target="cuda")` says so."""
+"""Kernels for NVIDIA GPUs: sources that Numba compiles, and an executor that checks them without a GPU."""
