@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from graphc import codegen_cpu
+from graphc import codegen, codegen_cpu
 from graphc.codegen_cpu.emit import emit_copy, emit_kernel, emit_take
 from graphc.codegen_cpu.machine import host
 from graphc.errors import CompileError, TargetError
@@ -37,7 +38,7 @@ from graphc.runtime.program import Program, make_program
 from graphc.runtime.reference import ReferenceExecutable, StateBuffer, reports_writes
 from graphc.runtime.scales import may_have_scale, scale_of
 
-TARGETS = ("cpu", "reference")
+TARGETS = ("cpu", "cuda", "reference")
 MOST_COMPILERS = 4  # processes that compile kernels at a time
 
 
@@ -75,10 +76,11 @@ def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None,
     states = states or {}
     if target == "reference":
         return ReferenceExecutable(graph, states)
-    if target != "cpu":
-        raise TargetError("no such target", where="compile", expected=" or ".join(TARGETS), got=repr(target))
+    check_target(target)
     check_told(graph, [v for i, v in enumerate(graph.inputs) if i not in states])
     kept = tuple((output, input_) for output, input_ in graph.donations if input_ in states)
+    if target == "cuda":
+        return _on_device(graph, kept, states, fusion, choices)
     written = {input_ for _, input_ in kept}
     fixed = {graph.inputs[i] for i, state in states.items() if i not in written and reports_writes(state)}
     scalable = {graph.inputs[i] for i in written if may_have_scale(states[i])}
@@ -95,6 +97,35 @@ def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None,
         return native(optimized)
     return AdaptiveExecutable(native(optimized), lambda: native(tables.graph), tables.saved, tables.cost,
                               [owners[v] for v in fixed])
+
+
+def check_target(target: str) -> None:
+    """Raises TargetError unless it is one of TARGETS."""
+    if target not in TARGETS:
+        raise TargetError("no such target", where="compile", expected=" or ".join(TARGETS), got=repr(target))
+
+
+def _on_device(graph: Graph, kept: tuple[tuple[int, int], ...], states: Mapping[int, StateBuffer], fusion: bool,
+               choices: Choices) -> Executable:
+    """The graph for the current CUDA device. Raises TargetError where there is none."""
+    device, executable, products = (import_module(f"graphc.runtime_cuda.{name}")
+                                    for name in ("device", "executable", "products"))
+    cuda = import_module("graphc.codegen_cuda.emit")
+    gpu = device.current()
+    memory = plan(optimize(graph.replace(donations=kept), replace(choices, device=True)), fusion=fusion, device=True)
+    kernels: dict[Kernel, Emitted] = cuda.emit_program(memory, choices.precision)
+    forms = products.library_forms(memory, choices.precision) if gpu.has_products else {}
+    ends = dict(form.epilogue for form in forms.values() if form.epilogue is not None)
+    scans = cuda.scan_forms(memory)
+    helpers = executable.runtime_kernels()
+    loaded_code = gpu.load([*((emitted, kernel.name) for kernel, emitted in {**kernels, **ends}.items()),
+                            *((form.emitted, kernel.name) for kernel, form in scans.items()),
+                            *((emitted, name) for name, emitted in helpers.items())])
+    functions = dict(zip([*kernels, *ends, *scans.values(), *helpers], loaded_code, strict=True))
+    program = make_program(memory, {kernel: (emitted, 0) for kernel, emitted in kernels.items()}, 0, 0, states)
+    made: Executable = executable.CudaExecutable(graph, program, gpu, functions, cuda.checks_indices(memory),
+                                                {**forms, **scans})
+    return made
 
 
 def _program(memory: MemoryPlan, states: Mapping[int, StateBuffer]) -> Program:
@@ -149,10 +180,10 @@ def symbol_of(source: str) -> str:
 def _environment() -> str:
     """Versions, the machine, and the text of the files that turn sources into code."""
     versions = [f"{name} {metadata.version(name)}" for name in ("numba", "llvmlite", "numpy")]
-    folder = Path(codegen_cpu.__file__).parent
-    files = sorted(p for p in folder.rglob("*.py"))
+    folders = [Path(package.__path__[0]) for package in (codegen, codegen_cpu)]
+    files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
     digest = hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()
     return "\n".join([*versions, host().key, digest])
 
 
-__all__ = ["TARGETS", "CompileError", "Executable", "compile_graph", "native_code", "symbol_of"]
+__all__ = ["TARGETS", "CompileError", "Executable", "check_target", "compile_graph", "native_code", "symbol_of"]

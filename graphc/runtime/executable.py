@@ -25,7 +25,7 @@ from graphc.runtime.binding import Arena, Binding
 from graphc.runtime.program import Program
 from graphc.runtime.prologue import Prologue
 from graphc.runtime.scales import Settler
-from graphc.runtime.signature import Signature
+from graphc.runtime.signature import Signature, checked_rows
 from graphc.runtime.writes import Announcer
 
 MAX_BINDINGS = 16
@@ -67,7 +67,7 @@ class NativeExecutable:
         """See graphc.compiler.Executable; all steps are one native call."""
         arrays = [np.asarray(a, order="C") for a in self.signature.arrays(given)]
         if rows is not None:
-            rows = _checked_rows(rows, [a for a, s in zip(arrays, stepped, strict=True) if s])
+            rows = checked_rows(rows, [a for a, s in zip(arrays, stepped, strict=True) if s])
         shapes = [(len(a if rows is None else rows) // steps, *a.shape[1:]) if s else a.shape
                   for a, s in zip(arrays, stepped, strict=True)]
         with self._lock:
@@ -120,12 +120,3 @@ class NativeExecutable:
         except IndexRangeError as error:
             return error
         return IndexRangeError("an index is out of range", where=self.graph.name)
-
-
-def _checked_rows(rows: np.ndarray, arrays: Sequence[np.ndarray]) -> np.ndarray:
-    rows = np.ascontiguousarray(rows, np.int64)
-    fewest = min(len(a) for a in arrays)
-    if rows.size and not 0 <= rows.min() <= rows.max() < fewest:
-        raise IndexRangeError("a row that no input has", where="run_steps", expected=f"rows from 0 to {fewest - 1}",
-                              got=f"{rows.min()} to {rows.max()}")
-    return rows

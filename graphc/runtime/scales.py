@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from graphc.runtime.residence import Home, home_of, may_have_home
+
 
 class Scale:
     """The scale of one state, itself a state of shape (); it is 1 where nobody keeps the state so."""
@@ -42,7 +44,7 @@ def scale_of(state: Any) -> Scale:
 
 
 class Settler:
-    """Settles, before a program runs, those of its states whose scales it does not know."""
+    """Before a program runs: settles those of its states whose scales it does not know, fetches what devices have."""
 
     def __init__(self, states: Iterable[Any]):
         states = list(states)
@@ -50,8 +52,16 @@ class Settler:
         self._known = {id(state) for state in states if isinstance(state, Scale)}
         self._strange: list[Any] = []
         self._made = 0
+        self._movable = [state for state in states if may_have_home(state)]
+        self._away: list[Any] = []
+        self._homes = 0
 
     def settle(self) -> None:
+        if self._homes != Home.made:
+            self._homes = Home.made
+            self._away = [state for state in self._movable if home_of(state) is not None]
+        for state in self._away:
+            state.array  # noqa: B018  (its getter fetches)
         if self._made != Scale.made:
             self._made = Scale.made
             self._strange = [state for state in self._states if state.has_scale and id(state.scale) not in self._known]

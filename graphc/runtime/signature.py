@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.errors import DTypeError, ShapeError
+from graphc.errors import DTypeError, IndexRangeError, ShapeError
 from graphc.ir.dims import Dim, Symbol, SymExpr, bind, symbols
 from graphc.ir.graph import Value
 
@@ -73,3 +73,13 @@ def _plain_symbol(dim: Dim) -> str | None:
         if coefficient == 1 and len(atoms) == 1 and isinstance(atoms[0], Symbol):
             return atoms[0].name
     return None
+
+
+def checked_rows(rows: np.ndarray, arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Row numbers as i64. Raises IndexRangeError for one that not all arrays have."""
+    rows = np.ascontiguousarray(rows, np.int64)
+    fewest = min(len(a) for a in arrays)
+    if rows.size and not 0 <= rows.min() <= rows.max() < fewest:
+        raise IndexRangeError("a row that no input has", where="run_steps", expected=f"rows from 0 to {fewest - 1}",
+                              got=f"{rows.min()} to {rows.max()}")
+    return rows
