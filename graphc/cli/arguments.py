@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, NoReturn
 
+from graphc.compiler import TARGETS
 from graphc.passes.choices import CONVOLUTIONS, PRECISIONS, Choices
 
 
@@ -44,6 +45,11 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def add_target(parser: argparse.ArgumentParser, default: str | None = "cpu") -> None:
+    parser.add_argument("--target", choices=TARGETS, default=default, help="what to compile for (default: "
+                        f"{default or 'what GRAPHC_TARGET or keras.json say, else cpu'})")
+
+
 def add_choices(parser: argparse.ArgumentParser) -> None:
     """The options that choose algorithms; `choices_of` reads them."""
     parser.add_argument("--precision", choices=PRECISIONS, default="default",
@@ -53,4 +59,4 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
 
 
 def choices_of(options: argparse.Namespace) -> Choices:
-    return Choices(options.precision, options.convolution)
+    return Choices(options.precision, options.convolution, device=options.target == "cuda")

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from graphc.cli.arguments import ArgumentParser, add_choices, choices_of, positive, seed
+from graphc.cli.arguments import ArgumentParser, add_choices, add_target, choices_of, positive, seed
 from graphc.cli.feeds import feed_for
 from graphc.cli.files import load
 from graphc.cli.measure import (
@@ -24,7 +24,6 @@ from graphc.cli.measure import (
     measure,
 )
 from graphc.cli.models import graph_and_states
-from graphc.compiler import TARGETS
 from graphc.ir.lexer import escape
 
 EXPLANATION = f"""
@@ -56,7 +55,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--train", action="store_true", help="the whole training step instead of inference")
     parser.add_argument("--optimizer", help="of the training step (default: the file's own, else sgd)")
     parser.add_argument("--loss", help="of the training step (default: the file's own)")
-    parser.add_argument("--target", choices=TARGETS, default="cpu")
+    add_target(parser)
     add_choices(parser)
     parser.add_argument("--json", metavar="FILE", help="write every single value's errors there")
     parser.set_defaults(execute=execute)

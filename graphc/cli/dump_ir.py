@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from graphc.cli.arguments import ArgumentParser, add_choices, batch_size, choices_of
+from graphc.cli.arguments import ArgumentParser, add_choices, add_target, batch_size, choices_of
 from graphc.cli.files import load
 from graphc.cli.models import bind_batch, graph_of, model_dot
 from graphc.dump import dump
@@ -32,7 +32,7 @@ stages:
   fused      the kernels, and for every pair of ops why they share a kernel or do not
   kernels    the kernels with their places in memory
   source     the generated source of every kernel
-  llvm, asm  what becomes of the source on this machine
+  llvm, asm  what becomes of the source on this machine; asm --target cuda is PTX
 
 Text of the stages lowered, train and optimized can be read back by this command; that of fused and kernels is
 one graph for every kernel.
@@ -48,6 +48,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--optimizer", help="of the training step (default: the file's own, else sgd)")
     parser.add_argument("--loss", help="of the training step (default: the file's own)")
     parser.add_argument("--batch", type=batch_size, metavar="N", help="a number of rows, or symbolic (the default)")
+    add_target(parser)
     add_choices(parser)
     parser.add_argument("--format", choices=("text", "json", "dot"), default="text")
     parser.add_argument("-o", "--output", metavar="FILE", help="write there instead of to stdout")

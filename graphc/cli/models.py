@@ -10,10 +10,10 @@ from importlib import import_module
 from typing import Any
 
 from graphc.errors import ArgumentError
+from graphc.ir.bind_dims import BindDims
 from graphc.ir.dims import symbols
 from graphc.ir.export import quoted
 from graphc.ir.graph import Graph
-from graphc.passes.bind_dims import BindDims
 
 BATCH = "B"
 

@@ -1,4 +1,4 @@
-"""`graphc run script.py [args]`: a Keras script runs as it is; `import keras` gives graphc's frontend.
+"""`graphc run [--target T] script.py [args]`: a Keras script runs as it is; `import keras` gives graphc's frontend.
 
 The script is `__main__`, sees its own `sys.argv` and folder, and fails as under Python: with its traceback,
 without the frames of this file. What does not live here: the alias itself (frontend_keras/alias.py).
@@ -12,11 +12,13 @@ import sys
 from pathlib import Path
 from types import ModuleType, TracebackType
 
-from graphc.cli.arguments import ArgumentParser
+from graphc.cli.arguments import ArgumentParser, add_target
+from graphc.frontend_keras import backend
 from graphc.frontend_keras.alias import install_as_keras
 
 
 def configure(parser: ArgumentParser) -> None:
+    add_target(parser, default=None)
     parser.add_argument("script", help="a Python file that uses Keras")
     parser.add_argument("args", nargs=argparse.REMAINDER, help="the script's own arguments")
     parser.set_defaults(execute=execute)
@@ -26,6 +28,8 @@ def execute(options: argparse.Namespace) -> int:
     """Run the script. SystemExit passes through; any other exception is shown and gives status 1."""
     source = Path(options.script).read_bytes()
     install_as_keras()
+    if options.target:
+        backend.set_target(options.target)
     sys.argv = [options.script, *options.args]
     sys.path.insert(0, str(Path(options.script).resolve().parent))
     module = ModuleType("__main__")

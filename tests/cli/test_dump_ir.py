@@ -43,6 +43,12 @@ def test_stages_show_what_they_promise(graphc, mlp, stage, words):
     assert words in graphc("dump-ir", mlp, "--stage", stage).out
 
 
+@pytest.mark.parametrize(("stage", "words"), [
+    ("kernels", "blocks of 256 threads"), ("source", "cuda.syncthreads()"), ("fused", "# fused: matmul (dense_1) -> add")])
+def test_stages_of_a_device_need_none(graphc, mlp, stage, words):
+    assert words in graphc("dump-ir", mlp, "--target", "cuda", "--stage", stage).out
+
+
 def test_batch(graphc, mlp):
     assert "%h = matmul(%x, %w) : f32[17,3]" in graphc("dump-ir", mlp, "--batch", 17).out
     assert graphc("dump-ir", mlp, "--batch", "symbolic").out == MLP

@@ -95,3 +95,10 @@ def test_what_keras_lacks_is_a_usual_import_error(run):
 def test_no_script_is_one_line(tmp_path):
     done = python_run(tmp_path / "no.py")
     assert (done.returncode, done.stderr) == (2, f"graphc: error: {tmp_path / 'no.py'}: No such file or directory\n")
+
+
+def test_the_target_is_an_option_before_the_script(tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text("import sys; import keras.backend as K; print(K.target(), sys.argv[1:])")
+    command = [sys.executable, "-m", "graphc", "run", "--target", "reference", str(path), "--target", "cpu"]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "reference ['--target', 'cpu']\n"

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, TargetError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.backend.naming import current_origin
 
@@ -140,3 +140,15 @@ def test_precision_is_a_setting():
         assert K.precision() == "highest"
     finally:
         K.set_precision("default")
+
+
+@pytest.mark.parametrize(("environment", "chosen"), [({}, "reference"), ({"GRAPHC_TARGET": "cuda"}, "cuda")])
+def test_the_target_comes_from_the_environment_or_keras_json(tmp_path, environment, chosen):
+    (tmp_path / "keras.json").write_text(json.dumps({"target": "reference"}))
+    code = "from graphc.frontend_keras import backend as K; print(K.target())"
+    assert imported(tmp_path, code=code, **environment) == (chosen, "")
+
+
+def test_a_target_that_is_none_is_refused():
+    with pytest.raises(TargetError, match="no such target.*cpu or cuda or reference.*'gpu'"):
+        K.set_target("gpu")

@@ -1,6 +1,6 @@
 """The settings of a Keras session: float type, fuzz factor, image layout, backend name, target.
 
-They start from `keras.json` (keys `floatx`, `epsilon`, `image_data_format`, `backend`) in the folder named by
+They start from `keras.json` (keys `floatx`, `epsilon`, `image_data_format`, `backend`, `target`) in the folder named by
 KERAS_HOME, or `~/.keras`, or `/tmp/.keras` where the home cannot be written. Importing reads that file and
 nothing more: it neither prints nor writes; `write_default_config` makes the file when a caller wants it.
 
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.compiler import TARGETS, check_target
 from graphc.errors import ArgumentError
 from graphc.passes.choices import Choices
 
@@ -50,9 +51,10 @@ def config_path() -> Path:
 
 
 def load_config() -> None:
-    """Take the settings from `keras.json` and KERAS_BACKEND; a file that cannot be read counts as absent.
+    """Take the settings from `keras.json` and KERAS_BACKEND, GRAPHC_TARGET, GRAPHC_PRECISION.
 
-    A value that is not allowed is named in a warning and its default stays.
+    A file that cannot be read counts as absent. A value that is not allowed is named in a warning and its
+    default stays.
     """
     try:
         found = json.loads(config_path().read_text())
@@ -64,7 +66,8 @@ def load_config() -> None:
     _take(found, "epsilon", lambda v: isinstance(v, float) and _is_fuzz(v))
     _take(found, "image_data_format", lambda v: v in _FORMATS)
     _take(found, "backend", lambda v: v in _BACKENDS)
-    _settings.target = os.environ.get("GRAPHC_TARGET") or _settings.target
+    found["target"] = os.environ.get("GRAPHC_TARGET") or found.get("target", _settings.target)
+    _take(found, "target", lambda v: v in TARGETS)
     set_precision(os.environ.get("GRAPHC_PRECISION") or _settings.precision)
 
 
@@ -161,16 +164,21 @@ def set_image_dim_ordering(dim_ordering: str) -> None:
 
 
 def target() -> str:
-    """The compile target of functions made from now on: "cpu" or "reference"; GRAPHC_TARGET sets the first one."""
+    """The compile target of functions made from now on: "cpu", "cuda" or "reference".
+
+    GRAPHC_TARGET or the key `target` of keras.json set the first one.
+    """
     return _settings.target
 
 
 def set_target(name: str) -> None:
+    """Raises TargetError for another word."""
+    check_target(name)
     _settings.target = name
 
 
 def precision() -> str:
-    """Of functions made from now on: "default", or "highest" for algorithms that round no more than plain sums do.
+    """Of functions made from now on: "default", "highest", "tf32" or "bfloat16"; see graphc.passes.choices.Choices.
 
     GRAPHC_PRECISION sets the first one.
     """
@@ -178,7 +186,7 @@ def precision() -> str:
 
 
 def set_precision(name: str) -> None:
-    """Raises ArgumentError unless `name` is "default" or "highest"."""
+    """Raises ArgumentError for another word."""
     _settings.precision = Choices(precision=name).precision
 
 

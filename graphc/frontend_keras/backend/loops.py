@@ -17,12 +17,12 @@ from graphc.frontend_keras.backend.naming import current_origin
 from graphc.frontend_keras.backend.random import drawing_each_step
 from graphc.frontend_keras.backend.symbols import solve, unify
 from graphc.frontend_keras.backend.tensor import Alias, Tensor, apply_op, as_tensor, assume, cast, meet
+from graphc.ir.bind_dims import bind_attr
 from graphc.ir.builder import Builder, make_op
 from graphc.ir.dims import Dim, bind_shape
 from graphc.ir.graph import Graph, Value
 from graphc.ir.spec import op_spec
 from graphc.ir.types import I64
-from graphc.passes.bind_dims import bind_attr
 
 _INSIDE = ("full", "constant", "iota")  # made of nothing: each step makes its own
 

@@ -17,10 +17,10 @@ from graphc.errors import ArgumentError
 from graphc.frontend_keras.backend.leaves import Placeholder, State
 from graphc.frontend_keras.backend.symbols import solve
 from graphc.frontend_keras.backend.tensor import Alias, Tensor
+from graphc.ir.bind_dims import bind_attr
 from graphc.ir.builder import Builder
 from graphc.ir.dims import Dim, bind_shape
 from graphc.ir.graph import Op, Value
-from graphc.passes.bind_dims import bind_attr
 
 _TRANSPARENT = {"broadcast", "reshape", "cast"}
 _LINEAR = {*_TRANSPARENT, "transpose", "reduce_sum", "negative", "slice", "reverse", "windows", "spread", "overlap_add"}

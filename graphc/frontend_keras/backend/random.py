@@ -24,6 +24,7 @@ from graphc.frontend_keras.backend.tensor import cast as cast_to
 from graphc.frontend_keras.backend.variables import Variable, variable
 from graphc.ir.dims import Shape
 from graphc.ir.types import DType, dtype_of
+from graphc.runtime.residence import Home
 
 _UNIFORM, _NORMAL, _TRUNCATED, _DROPOUT = range(1, 5)
 
@@ -40,9 +41,12 @@ class _Step(State):
     def __init__(self) -> None:
         super().__init__((), "int64", "random_step")
         self._array = np.zeros((), np.int64)
+        self.home: Home | None = None  # set by a device that keeps the value
 
     @property
     def array(self) -> np.ndarray:
+        if self.home is not None:
+            self.home.to_host(self._array)
         return self._array
 
 

@@ -24,6 +24,7 @@ from graphc.frontend_keras.backend.symbols import dims_of_static
 from graphc.frontend_keras.backend.tensor import Alias, Tensor, as_tensor, assume, cast, full, full_like, meet
 from graphc.ir.types import dtype_of
 from graphc.runtime.buffers import copy_aligned
+from graphc.runtime.residence import Home
 from graphc.runtime.scales import Scale
 from graphc.runtime.writes import WRITES
 
@@ -42,9 +43,12 @@ class Variable(State):
         self.initializer, self.constraint = initializer, constraint
         self._array: np.ndarray | None = None
         self._scale: Scale | None = None
+        self.home: Home | None = None  # set by a device that keeps the value
 
     @property
     def array(self) -> np.ndarray:
+        if self.home is not None and self._array is not None:
+            self.home.to_host(self._array)
         if self._scale is not None and self._array is not None:
             self._scale.settle(self._array)
         if self._array is None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphc.frontend_keras import backend as K
+from graphc.runtime.residence import Unchanging
 
 CONVERT_AT_ONCE = 1 << 28
 """Bytes up to which data of another element type or in another order is converted as a whole."""
@@ -35,6 +36,8 @@ class Rows:
         self.count = int(self.arrays[0].shape[0])
         self.in_memory = all(isinstance(a, np.ndarray) and a.dtype == dtype and a.flags.c_contiguous
                              for a, dtype in zip(self.arrays, self.dtypes))
+        if self.in_memory:  # for the time of one fit, evaluate or predict
+            self.arrays = [a.view(Unchanging) for a in self.arrays]
         self.row_bytes = sum(int(np.prod(a.shape[1:], dtype=np.int64)) * dtype.itemsize
                              for a, dtype in zip(self.arrays, self.dtypes))
         self._buffers: list[np.ndarray | None] = [None] * len(self.arrays)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.callbacks import BaseLogger, Callback, CallbackList, ProgbarLogger, needs_batches
 from graphc.frontend_keras.engine.rows import Order, Pace, Rows
 from graphc.frontend_keras.utils.progbar import Progbar
@@ -27,7 +28,8 @@ _STARTING = (Callback.on_batch_begin, ProgbarLogger.on_batch_begin)
 
 
 def pace(rows: Rows, batch_size: int, shown: bool) -> Pace:
-    return Pace(SHOWN_SECONDS if shown else SILENT_SECONDS, rows.row_bytes * batch_size)
+    held = 0 if K.target() == "cuda" else rows.row_bytes * batch_size  # a GPU holds the whole data
+    return Pace(SHOWN_SECONDS if shown else SILENT_SECONDS, held)
 
 
 def run_batches(function: Any, rows: Rows, batch_size: int, speed: Pace,
