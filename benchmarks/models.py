@@ -35,6 +35,13 @@ class Case(NamedTuple):
         return "binary_crossentropy" if self.classes == 1 else "categorical_crossentropy"
 
 
+def case_of(name: str) -> Case:
+    """The case of a name in CASES; "mlp@8" is mlp with batches eight times as large."""
+    plain, _, times = name.partition("@")
+    case = CASES[plain]
+    return case._replace(batch=case.batch * int(times or 1))
+
+
 def data(case: Case, rows: int) -> tuple[list[np.ndarray], np.ndarray]:
     """The inputs and the targets of `rows` samples; the same at every call."""
     random = np.random.default_rng(1)

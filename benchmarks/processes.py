@@ -47,6 +47,11 @@ SYSTEMS = {
     "onnxruntime": System(("benchmarks.workers.onnx_engines", "onnxruntime"), ("torch", "onnx", "onnxruntime"), False),
     "openvino": System(("benchmarks.workers.onnx_engines", "openvino"), ("torch", "onnx", "openvino"), False),
 }
+ON_GPU = {
+    "graphc-cuda": System(("benchmarks.gpu.side",), ("graphc",)),
+    "torch-eager": SYSTEMS["torch-eager"], "torch-compile": SYSTEMS["torch-compile"],
+    "torch-graphs": System(("benchmarks.workers.torch_style", "graphs"), ("torch",)), "jax": SYSTEMS["jax"],
+}
 PEERS = [name for name in SYSTEMS if name != GRAPHC]
 KERAS = [name for name in PEERS if "keras" in name]
 
@@ -76,9 +81,9 @@ class Worker:
     def __init__(self, name: str, python: str, variables: dict[str, str]):
         self.name = name
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (lives as long as the process)
-        self._process = subprocess.Popen([python, "-m", *SYSTEMS[name].command, "turns"], text=True, cwd=ROOT,
-                                         env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                         stderr=self._errors)
+        command = [python, "-m", *(ON_GPU.get(name) or SYSTEMS[name]).command, "turns"]
+        self._process = subprocess.Popen(command, text=True, cwd=ROOT, env=variables, stdin=subprocess.PIPE,
+                                         stdout=subprocess.PIPE, stderr=self._errors)
         hello = self._answer()
         self.version, self.error = hello.get("version", ""), hello.get("error", "")
 

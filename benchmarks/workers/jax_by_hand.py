@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from benchmarks.models import CASES, data
-from benchmarks.workers.protocol import LeftOut, Prepared, serve
+from benchmarks.models import case_of, data
+from benchmarks.workers.protocol import DEVICE, PRECISION, LeftOut, Prepared, repeated, serve
 
 _random = np.random.default_rng(2)
 
@@ -153,9 +153,10 @@ def rmsprop_step(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def prepare(name: str) -> Prepared:
-    if name not in NETS:
+    plain = name.partition("@")[0]
+    if plain not in NETS:
         raise LeftOut("not written by hand")
-    case, net = CASES[name], NETS[name]()
+    case, net = case_of(name), NETS[plain]()
     arrays, targets = data(case, case.batch)
     xs, y = [jnp.asarray(a) for a in arrays], jnp.asarray(targets)
     squash = jax.nn.softmax if case.classes > 1 else jax.nn.sigmoid
@@ -172,13 +173,15 @@ def prepare(name: str) -> Prepared:
 
     def train() -> Any:
         *state[:], loss = compiled(*state, xs, y)
-        return loss.block_until_ready()
+        return loss
 
-    calls = {"train": (train, 1), "infer": (lambda: infer(frozen(), xs).block_until_ready(), 1),
-             "infer_one": (lambda: infer(frozen(), one).block_until_ready(), 1),
-             "call": (lambda: add_one(number).block_until_ready(), 1)}
-    return Prepared(train, calls, learnt)
+    calls = {"train": train, "infer": lambda: infer(frozen(), xs), "infer_one": lambda: infer(frozen(), one),
+             "call": lambda: add_one(number)}
+    waiting = {key: repeated(call, lambda value: value.block_until_ready()) for key, call in calls.items()}
+    return Prepared(lambda: train().block_until_ready(), waiting, learnt)
 
 
 if __name__ == "__main__":
+    if DEVICE == "cuda":
+        jax.config.update("jax_default_matmul_precision", {"float32": "float32", "tf32": "tensorfloat32"}[PRECISION])
     serve(prepare, jax.__version__)

@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 
 from benchmarks import measure
 
+DEVICE = os.environ.get("BENCHMARK_DEVICE", "cpu")
+PRECISION = os.environ.get("BENCHMARK_PRECISION", "float32")  # on a GPU: float32 or tf32
+STEPS = 20 if DEVICE == "cuda" else 1  # of one call: a GPU is waited for once for all of them
 THREADS = int(os.environ.get("BENCHMARK_THREADS", "2"))
 
 
@@ -27,6 +30,16 @@ class Prepared(NamedTuple):
     calls: dict[str, tuple[Callable[[], Any], int]]
     parameters: int
     notes: Callable[[], dict[str, Any]] = dict
+
+
+def repeated(call: Callable[[], Any], finished: Callable[[Any], Any]) -> tuple[Callable[[], Any], int]:
+    """STEPS calls one after the other, the last waited for by `finished`; and how many they are."""
+    def run() -> Any:
+        for _ in range(STEPS):
+            last = call()
+        return finished(last)
+
+    return run, STEPS
 
 
 class LeftOut(Exception):  # noqa: N818 (nothing has gone wrong)

@@ -1,0 +1,147 @@
+"""The CUDA kernels of the models, compiled without a GPU: registers, shared memory, instructions, and what must not be.
+
+`python -m benchmarks.cuda_kernels` compiles every kernel of a training step and of a prediction for each architecture,
+and compares with results/cuda_kernels.json; --write keeps what it found there instead. A kernel that spills, uses local
+memory, float64 arithmetic or a 64-bit division ends it with status 1, as does any difference from the table.
+Needs numba-cuda, nvJitLink and nvdisasm (the extra `cuda-ci`), no driver.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from benchmarks.models import CASES
+from graphc.codegen_cuda.compiling import ARCHITECTURES, compile_source
+from graphc.codegen_cuda.emit import emit_program, scan_forms
+from graphc.frontend_keras.engine.functions import PREDICT, TRAIN, ModelFunctions
+from graphc.ir.program import Emitted, MemoryPlan
+from graphc.passes.choices import Choices
+from graphc.passes.pipeline import optimize, plan
+from graphc.runtime_cuda.executable import runtime_kernels
+from graphc.runtime_cuda.products import library_forms
+
+TABLE = Path(__file__).parent / "results" / "cuda_kernels.json"
+MODELS = ("mlp", "func784", "stacked", "conv1d", "lstm", "shared", "vgg")
+PHASES = {"train": TRAIN, "predict": PREDICT}
+MOST_REGISTERS, MOST_SHARED = 65536, 48 << 10
+BANNED = {"float64": r"\b(DADD|DMUL|DFMA|DSETP|DMNMX|MUFU\.\w+64H)\b", "local memory": r"\b(LDL|STL)\b",
+          "a 64-bit division": r"__cuda_sm\d+_(div|rem)_[us]64"}
+
+
+def program_of(model: str, phase: str) -> MemoryPlan:
+    """The kernels of a model's "train" step or "predict" as the CUDA target cuts them."""
+    from graphc import frontend_keras as keras
+
+    case = CASES[model]
+    keras.backend.clear_session()
+    network = case.build(keras)
+    network.compile(loss=case.loss, optimizer="adam", metrics=["accuracy"])
+    step = ModelFunctions(network).special(PHASES[phase])
+    graph, states = step.graph_and_states()
+    inputs = range(len(step.inputs), len(step.inputs) + len(states))
+    kept = tuple((output, input_) for output, input_ in graph.donations if input_ in inputs)
+    return plan(optimize(graph.replace(donations=kept), Choices(device=True)), device=True)
+
+
+def kernels_of(model: str) -> dict[str, Emitted]:
+    """All kernels of a model by name, those that a library's products need and that move data among them."""
+    found: dict[str, Emitted] = {}
+    for phase in PHASES:
+        memory = program_of(model, phase)
+        kernels = emit_program(memory)
+        ends = [form.epilogue for form in library_forms(memory, "default").values() if form.epilogue is not None]
+        for kernel, emitted in (*kernels.items(), *ends):
+            found[f"{model}/{phase}/{kernel.name}"] = emitted
+        for kernel, form in scan_forms(memory).items():
+            found[f"{model}/{phase}/{kernel.name}"] = form.emitted
+    return found
+
+
+def compiled(name: str, source: str, double: bool = False) -> dict[str, Any]:
+    """registers, shared and instructions for each architecture, and what the kernel must not have."""
+    row: dict[str, Any] = {}
+    problems = []
+    for capability in ARCHITECTURES:
+        made = compile_source(source, re.sub(r"\W", "_", name), capability)
+        code = disassembled(made.cubin)
+        arch = "sm_{}{}".format(*capability)
+        row[arch] = [made.registers, made.shared, len(re.findall(r"^\s+/\*[0-9a-f]{4,}\*/", code, re.M))]
+        problems += [f"{arch}: {what}" for what, pattern in BANNED.items()
+                     if re.search(pattern, code) and not (double and what == "float64")]
+        problems += [f"{arch}: {count} bytes {what}" for what, count in
+                     (("spilled", made.spilled), ("of local memory", made.local)) if count]
+        threads = int(source.split("THREADS = ")[1].split()[0])
+        if made.registers * threads > MOST_REGISTERS or made.shared > MOST_SHARED:
+            problems.append(f"{arch}: {made.registers} registers, {made.shared} bytes of shared memory")
+    return {"row": row, "problems": problems}
+
+
+def disassembled(cubin: bytes) -> str:
+    """The machine code as text."""
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(cubin)
+        file.flush()
+        return subprocess.run([str(_nvdisasm()), "-c", file.name], check=True, capture_output=True, text=True).stdout
+
+
+def _nvdisasm() -> Path:
+    spec = find_spec("nvidia")
+    places = [Path(folder) for folder in (spec.submodule_search_locations or [])] if spec else []
+    for place in places:
+        for path in place.rglob("nvdisasm"):
+            return path
+    raise SystemExit('nvdisasm is not installed: pip install "graphc-compiler[cuda-ci]"')
+
+
+def table(models: Iterable[str], workers: int = 2) -> dict[str, dict[str, Any]]:
+    """Of each kernel what `compiled` says, and its blocks of threads."""
+    kernels: dict[str, Emitted] = {}
+    for model in models:
+        kernels.update(kernels_of(model))
+    kernels.update({f"runtime/{name}": emitted for name, emitted in runtime_kernels().items()})
+    unique = {emitted.source: name for name, emitted in reversed(kernels.items())}
+    with ProcessPoolExecutor(workers) as pool:
+        made = dict(zip(unique, pool.map(compiled, unique.values(), unique), strict=True))
+    return {name: made[emitted.source] for name, emitted in kernels.items()}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=list(MODELS))
+    parser.add_argument("--write", action="store_true", help="keep what was found as the table")
+    options = parser.parse_args()
+    start = time.perf_counter()
+    found = table(options.models)
+    problems = [f"{name}: {problem}" for name, one in found.items() for problem in one["problems"]]
+    rows = {name: one["row"] for name, one in found.items()}
+    if options.write:
+        TABLE.write_text(_text(rows))
+    else:
+        kept = {name: row for name, row in json.loads(TABLE.read_text())["kernels"].items()
+                if name.split("/")[0] in (*options.models, "runtime")}
+        for name in kept.keys() | rows.keys():
+            if kept.get(name) != rows.get(name):
+                problems.append(f"{name}: the table has {kept.get(name)}, found {rows.get(name)}")
+    print("\n".join(problems))
+    print(f"{len(rows)} kernels for {len(ARCHITECTURES)} architectures in {time.perf_counter() - start:.0f} s: "
+          f"{len(problems)} problems")
+    return 1 if problems else 0
+
+
+def _text(rows: dict[str, Any]) -> str:
+    """One line for each kernel."""
+    lines = [f"  {json.dumps(name)}: {json.dumps(row)}" for name, row in sorted(rows.items())]
+    return '{"columns": ["registers", "shared bytes", "instructions"], "kernels": {\n' + ",\n".join(lines) + "\n}}\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
