@@ -65,7 +65,7 @@ def check_blocks(kernel, emitted, sizes):
 @pytest.mark.parametrize("model", MODELS)
 def test_kernels_of(model, phase):
     memory = program_of(model, phase)
-    symbols = {name for v in memory.kernels.graph.inputs for name in v.type.symbols}
+    symbols = {name for kernel in memory.all_kernels for v in kernel.inputs for name in v.type.symbols}
     seen = set()
     for kernel, emitted in emit_program(memory).items():
         if emitted.source not in seen:
