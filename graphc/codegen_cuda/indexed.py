@@ -90,18 +90,31 @@ def emit_prefix(kernel: Kernel, source: CudaSource) -> Emitted:
 
 
 def emit_random_key(kernel: Kernel, source: CudaSource) -> Emitted:
-    """The two words of a random key, from seed, step and stream, by one thread; see the CPU's."""
+    """The two words of a random key, from seed, step and stream, by one thread; see the CPU's.
+
+    A fixed seed is passed as two words, so that the code stays the same.
+    """
     op = kernel.graph.ops[-1]
+    seed, step = op.operands
     expressions = Expressions(kernel, source)
     fixed = {o.result: o.attr("value") for o in kernel.graph.ops if o.name == "full"}
-    seed, step = (source.constant(int(fixed[v]), I64) if v in fixed else expressions.value(v, At(()))
-                  for v in op.operands)
+    if seed in fixed:
+        low, high = (source.size(_signed(int(fixed[seed]) >> shift), runtime=True) for shift in (0, 32))
+    else:
+        low = expressions.value(seed, At(()))
+        high = f"{low} >> 32"
+    count = source.constant(int(fixed[step]), I64) if step in fixed else expressions.value(step, At(()))
     stream, call = op.attr("stream"), source.function("threefry2x32")
-    low = f"{step} ^ {stream * GOLDEN & 0xFFFFFFFF}"
-    source.line(f"k0, k1 = {call}({seed}, {seed} >> 32, {low}, {step} >> 32 ^ {stream & 0xFFFFFFFF})")
+    first = f"{count} ^ {stream * GOLDEN & 0xFFFFFFFF}"
+    source.line(f"k0, k1 = {call}({low}, {high}, {first}, {count} >> 32 ^ {stream & 0xFFFFFFFF})")
     source.store(op.result, "0", "k0")
     source.store(op.result, "1", "k1")
     return source.finish_with(64, 1, 1)
+
+
+def _signed(word: int) -> int:
+    """The lowest 32 bits, as an int32 holds them."""
+    return (word & 0xFFFFFFFF ^ 1 << 31) - (1 << 31)
 
 
 def _only(kernel: Kernel) -> Op:

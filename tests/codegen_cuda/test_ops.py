@@ -7,13 +7,16 @@ here: what it finds where a kernel is wrong (test_lockstep.py), whole models (te
 import numpy as np
 import pytest
 
-from graphc.codegen_cuda.emit import CPU_ONLY
+from graphc.codegen_cuda.emit import CPU_ONLY, emit_kernel
 from graphc.compiler import compile_graph
 from graphc.errors import CompileError
+from graphc.ir.evaluate import evaluate
+from graphc.ir.parser import parse
 from graphc.runtime_cuda.device import using
 from graphc.runtime_cuda.lockstep_device import LockstepDevice
 from tests.codegen_cpu.agreement import assert_same_bits
 from tests.codegen_cpu.bounds import check
+from tests.codegen_cuda.kernels import kernels_of
 from tests.ir.samples import SAMPLES, arrays_of, expected_of, graph_of
 
 
@@ -42,3 +45,23 @@ def test_sample(sample):
         assert_same_bits(results, f(*arrays))
     tolerance = 3e-6 if results[0].dtype == np.float32 else 1e-12
     np.testing.assert_allclose(results[0], expected_of(sample, arrays), rtol=tolerance, atol=tolerance)
+
+
+FIXED_SEED = """graph g(%step: i64[]) {{
+  %seed = full(){{dtype=i64, shape=(), value={seed}}}
+  %key = random_key(%seed, %step){{stream=4}}
+  return %key
+}}"""
+
+
+def test_a_fixed_seed_is_no_part_of_the_code():
+    """Seeds are drawn anew by each process: a kernel for each would be compiled in each."""
+    sources = set()
+    for seed in (0, 7, 2**31, 2**32 - 1, 2**63 - 1, -1, -(2**40)):
+        graph, step = parse(FIXED_SEED.format(seed=seed)), np.array(3)
+        (key,) = compile_graph(graph, target="cuda")(step)
+        (want,) = evaluate(graph, [step])
+        np.testing.assert_array_equal(key, want)
+        (kernel,) = kernels_of(FIXED_SEED.format(seed=seed))
+        sources.add(emit_kernel(kernel).source)
+    assert len(sources) == 2  # that of 0 and -1, whose two words are equal, and that of all others
