@@ -27,7 +27,7 @@ from graphc.ir.program import Emitted, MemoryPlan
 from graphc.passes.choices import Choices
 from graphc.passes.pipeline import optimize, plan
 from graphc.runtime_cuda.executable import runtime_kernels
-from graphc.runtime_cuda.products import library_forms
+from graphc.runtime_cuda.libraries import library_forms
 
 TABLE = Path(__file__).parent / "results" / "cuda_kernels.json"
 MODELS = ("mlp", "func784", "stacked", "conv1d", "lstm", "shared", "vgg")
@@ -58,8 +58,8 @@ def kernels_of(model: str) -> dict[str, Emitted]:
     for phase in PHASES:
         memory = program_of(model, phase)
         kernels = emit_program(memory)
-        ends = [form.epilogue for form in library_forms(memory, "default").values() if form.epilogue is not None]
-        for kernel, emitted in (*kernels.items(), *ends):
+        around = [own for form in library_forms(memory, "default").values() for own in form.kernels]
+        for kernel, emitted in (*kernels.items(), *around):
             found[f"{model}/{phase}/{kernel.name}"] = emitted
         for kernel, form in scan_forms(memory).items():
             found[f"{model}/{phase}/{kernel.name}"] = form.emitted

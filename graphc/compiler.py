@@ -108,20 +108,21 @@ def check_target(target: str) -> None:
 def _on_device(graph: Graph, kept: tuple[tuple[int, int], ...], states: Mapping[int, StateBuffer], fusion: bool,
                choices: Choices) -> Executable:
     """The graph for the current CUDA device. Raises TargetError where there is none."""
-    device, executable, products = (import_module(f"graphc.runtime_cuda.{name}")
-                                    for name in ("device", "executable", "products"))
+    device, executable, libraries = (import_module(f"graphc.runtime_cuda.{name}")
+                                     for name in ("device", "executable", "libraries"))
     cuda = import_module("graphc.codegen_cuda.emit")
     gpu = device.current()
     memory = plan(optimize(graph.replace(donations=kept), replace(choices, device=True)), fusion=fusion, device=True)
     kernels: dict[Kernel, Emitted] = cuda.emit_program(memory, choices.precision)
-    forms = products.library_forms(memory, choices.precision) if gpu.has_products else {}
-    ends = dict(form.epilogue for form in forms.values() if form.epilogue is not None)
+    forms = libraries.library_forms(memory, choices.precision, products=gpu.has_products,
+                                    convolutions=gpu.has_convolutions)
+    around = dict(own for form in forms.values() for own in form.kernels)
     scans = cuda.scan_forms(memory)
     helpers = executable.runtime_kernels()
-    loaded_code = gpu.load([*((emitted, kernel.name) for kernel, emitted in {**kernels, **ends}.items()),
+    loaded_code = gpu.load([*((emitted, kernel.name) for kernel, emitted in {**kernels, **around}.items()),
                             *((form.emitted, kernel.name) for kernel, form in scans.items()),
                             *((emitted, name) for name, emitted in helpers.items())])
-    functions = dict(zip([*kernels, *ends, *scans.values(), *helpers], loaded_code, strict=True))
+    functions = dict(zip([*kernels, *around, *scans.values(), *helpers], loaded_code, strict=True))
     program = make_program(memory, {kernel: (emitted, 0) for kernel, emitted in kernels.items()}, 0, 0, states)
     made: Executable = executable.CudaExecutable(graph, program, gpu, functions, cuda.checks_indices(memory),
                                                 {**forms, **scans})

@@ -21,9 +21,9 @@ from graphc.ir.dims import bind
 from graphc.ir.kernel import KernelKind
 from graphc.ir.parser import parse
 from graphc.runtime.program import Loop, Program
+from graphc.runtime_cuda.calls import Call, ClearCall, ConvolutionCall, CopyCall, KernelCall, ProductCall
 from graphc.runtime_cuda.device import Device, Span, current, using
 from graphc.runtime_cuda.recording import RecordingDevice
-from graphc.runtime_cuda.schedule import Call, CopyCall, KernelCall, ProductCall
 
 COPIED = 1 << 30  # bytes
 ROUNDS = 10  # copies or launches in one recording
@@ -90,6 +90,10 @@ def traffic(calls: Sequence[Call]) -> int:
             total += 2 * call.size
         elif isinstance(call, ProductCall):
             total += sum(span.nbytes for span in (call.product.a, call.product.b, call.product.c))
+        elif isinstance(call, ConvolutionCall):
+            total += sum(span.nbytes for span in (*call.convolution.read, call.convolution.result))
+        elif isinstance(call, ClearCall):
+            total += call.size
     return total
 
 

@@ -74,6 +74,12 @@ def in_blocks(axis: Axis) -> bool:
     return len(axis) == 2 and axis[1].stride == 1 and all(isinstance(digit.extent, int) for digit in axis)
 
 
+def packed(view: View) -> bool:
+    """Whether the elements, in the order of the view, follow each other from where the value begins."""
+    digits = _axis(*(digit for axis in view.axes for digit in axis))
+    return view.offset == 0 and (not digits or (len(digits) == 1 and digits[0].stride == 1))
+
+
 def passes_through(op: Op) -> bool:
     """Whether there are views through ops of this name."""
     return op.name in _THROUGH

@@ -59,7 +59,7 @@ class Descriptors:
     def _layout(self, kind: int, rows: int, columns: int, turned: bool, step: int, apart: int, batch: int) -> c_void_p:
         """The matrix as the library sees it: our rows are its columns."""
         rows, columns = (columns, rows) if turned else (rows, columns)
-        layout = self._made("MatrixLayout", kind, c_uint64(columns), c_uint64(rows), c_int64(max(step, columns)))
+        layout = self._made("MatrixLayout", kind, c_uint64(columns), c_uint64(rows), c_int64(step))
         self._set("MatrixLayout", layout, BATCH_COUNT, c_int32(batch))
         self._set("MatrixLayout", layout, BATCH_OFFSET, c_int64(apart))
         return layout

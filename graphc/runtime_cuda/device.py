@@ -1,4 +1,4 @@
-"""What a program needs of a device: memory, kernels, copies, products, a stream of work that can be recorded.
+"""What a program needs of a device: memory, kernels, copies, products, convolutions, a stream of work to be recorded.
 
 `current` is the GPU, opened when it is first asked for; tests put others in its place with `using`: one that runs
 kernels in lockstep (lockstep_device.py), one that checks and keeps what is launched (recording.py).
@@ -66,6 +66,55 @@ class Product:
     precision: str = "default"
 
 
+@dataclass(frozen=True)
+class Geometry:
+    """Of a convolution without padding. For each of 1 to 3 spatial axes: the extent, the size of a window, the step
+    from one to the next, the distance of its elements."""
+
+    items: int
+    extents: tuple[int, ...]
+    channels: int
+    filters: int
+    window: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """How many windows there are along each axis."""
+        return tuple((extent - (size - 1) * dilation - 1) // stride + 1 for extent, size, stride, dilation in
+                     zip(self.extents, self.window, self.strides, self.dilations, strict=True))
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """x[n,*s,c], y[n,*p,o], w[o,*k,c], each row-major and in one piece, by a library. kind
+
+        forward  y[n,p,o] = f(sum over k, c of x[n, p * stride + k * dilation, c] w[o,k,c] + bias[o])
+        filter   w[o,k,c] = sum over n, p of x[n, p * stride + k * dilation, c] y[n,p,o]
+
+    f is "relu", behind a bias, or nothing. precision: as of graphc.passes.choices.Choices. Two runs have the same bits.
+    """
+
+    kind: str
+    geometry: Geometry
+    x: Span
+    w: Span
+    y: Span
+    bias: Span | None = None
+    activation: str = ""
+    precision: str = "default"
+
+    @property
+    def result(self) -> Span:
+        return self.y if self.kind == "forward" else self.w
+
+    @property
+    def read(self) -> tuple[Span, ...]:
+        bias = () if self.bias is None else (self.bias,)
+        return (self.x, self.w, *bias) if self.kind == "forward" else (self.x, self.y)
+
+
 Function = Any  # a kernel that a device has loaded
 Argument = Span | int
 
@@ -81,6 +130,7 @@ class Device(Protocol):
 
     name: str
     has_products: bool
+    has_convolutions: bool
     dlpack_device: tuple[int, int]  # DLPack's type and number
     stream_number: int | None  # of the stream that calls are carried out on
 
@@ -109,6 +159,12 @@ class Device(Protocol):
     def launch(self, function: Function, blocks: int, arguments: Sequence[Argument]) -> None: ...
 
     def multiply(self, product: Product) -> None: ...
+
+    def convolves(self, convolution: Convolution) -> bool:
+        """Whether the library has an algorithm for it; only asked where there are convolutions."""
+        ...
+
+    def convolve(self, convolution: Convolution) -> None: ...
 
     def record(self, work: Callable[[], None]) -> Recorded:
         """What `work` asks of this device, not carried out now."""

@@ -32,10 +32,11 @@ from graphc.runtime.program import Program
 from graphc.runtime.residence import Unchanging
 from graphc.runtime.signature import Signature, checked_rows
 from graphc.runtime.writes import Announcer
+from graphc.runtime_cuda.calls import Call, CopyCall, KernelCall
 from graphc.runtime_cuda.device import Device, DeviceMemoryError, Function, Recorded, Span
+from graphc.runtime_cuda.forms import LibraryForm
 from graphc.runtime_cuda.interop import Borrowed, DeviceArray, borrowed
-from graphc.runtime_cuda.products import LibraryForm
-from graphc.runtime_cuda.schedule import Call, CopyCall, KernelCall, Scheduler
+from graphc.runtime_cuda.schedule import Scheduler
 from graphc.runtime_cuda.states import DeviceStates, states_of
 
 MAX_BINDINGS = 16
@@ -152,8 +153,8 @@ class CudaExecutable:
         made = {value: block.address + at for value, at in offsets.items()}
         status = block.address + block.size - aligned(8)
         self.device.clear(status, 8)
-        for call in Scheduler(self.functions, status, self.constants, {}, 0).calls(prologue, {}, made,
-                                                                            block.address + total):
+        scheduler = Scheduler(self.device, self.functions, status, self.constants, {}, 0)
+        for call in scheduler.calls(prologue, {}, made, block.address + total):
             call.run(self.device)
         self.constants.update(made)
         self._held.append(block)
@@ -222,7 +223,7 @@ class Binding:
         control = total  # the status word, then the number of the step
         temporary = total + 2 * aligned(8)
         scratch = temporary + aligned(max((form.temporary_bytes(sizes) for form in owner.forms.values()
-                                            if isinstance(form, LibraryForm)), default=0))
+                                           if isinstance(form, LibraryForm) and form.pays(sizes)), default=0))
         self.moved_arena = owner.arena.reserve(scratch + scratch_bytes(program, sizes, 1))
         base = owner.arena.address
         self._addresses = {v: base + at for v, at in offsets.items()}
@@ -230,7 +231,8 @@ class Binding:
         for kernel in program.plan.kernels.kernels:
             self._addresses.update({new: self._addresses[old] for new, old in kernel.in_place.items()})
         self._status, self._step = base + control, base + control + aligned(8)
-        scheduler = Scheduler(owner.functions, self._status, owner.constants, owner.forms, base + temporary)
+        scheduler = Scheduler(owner.device, owner.functions, self._status, owner.constants, owner.forms,
+                              base + temporary)
         self.calls = self._guarded(scheduler.calls(program, sizes, self._addresses, base + scratch))
         self._device.clear(self._status, 2 * aligned(8))
         self._single, self._many = _Replayed(self._device), _Replayed(self._device)

@@ -12,7 +12,15 @@ import numpy as np
 
 from graphc.codegen_cuda.lockstep import run_kernel
 from graphc.ir.program import Emitted
-from graphc.runtime_cuda.device import ALIGNMENT, Argument, DeviceError, DeviceMemoryError, Product, Span
+from graphc.runtime_cuda.device import (
+    ALIGNMENT,
+    Argument,
+    Convolution,
+    DeviceError,
+    DeviceMemoryError,
+    Product,
+    Span,
+)
 
 POISON = 0xFF  # every byte of fresh memory: NaN in any float type
 
@@ -20,8 +28,9 @@ POISON = 0xFF  # every byte of fresh memory: NaN in any float type
 class LockstepDevice:
     """capacity: bytes that may be allocated at a time."""
 
-    def __init__(self, *, products: bool = False, capacity: int = 4 << 30):
-        self.name, self.has_products, self.capacity = "lockstep", products, capacity
+    def __init__(self, *, products: bool = False, convolutions: bool = False, capacity: int = 4 << 30):
+        self.name, self.capacity = "lockstep", capacity
+        self.has_products, self.has_convolutions = products, convolutions
         self.dlpack_device, self.stream_number = (1, 0), None  # it is the host's memory
         self._blocks: dict[int, np.ndarray] = {}
         self._starts: list[int] = []
@@ -93,6 +102,29 @@ class LockstepDevice:
         size, step, apart = span.dtype.itemsize, product.steps[which], product.apart[which]
         strides = (apart * size, size, step * size) if turned else (apart * size, step * size, size)
         return np.lib.stride_tricks.as_strided(self.view(span), (product.batch, rows, columns), strides)
+
+    def convolves(self, convolution: Convolution) -> bool:
+        return True
+
+    def convolve(self, convolution: Convolution) -> None:
+        """In float64: a place of the windows at a time."""
+        at = convolution.geometry
+        x = self.view(convolution.x).reshape(at.items, *at.extents, at.channels).astype(np.float64)
+        w = self.view(convolution.w).reshape(at.filters, *at.window, at.channels)
+        y = self.view(convolution.y).reshape(at.items, *at.positions, at.filters)
+        forward = convolution.kind == "forward"
+        total = np.zeros(y.shape if forward else w.shape)
+        for place in np.ndindex(*at.window):
+            seen = x[(slice(None), *(slice(k * d, k * d + (p - 1) * s + 1, s) for k, d, p, s in
+                                     zip(place, at.dilations, at.positions, at.strides, strict=True)))]
+            if forward:
+                total += seen @ w[(slice(None), *place)].astype(np.float64).T
+            else:
+                total[(slice(None), *place)] = np.tensordot(y.astype(np.float64), seen, (range(y.ndim - 1),) * 2)
+        if convolution.bias is not None:
+            total += self.view(convolution.bias)
+        made = np.maximum(total, 0) if convolution.activation == "relu" else total
+        self.view(convolution.result)[...] = made.reshape(-1)
 
     def record(self, work: Callable[[], None]) -> _Replay:
         return _Replay(work)

@@ -2,7 +2,7 @@
 
 Plain device memory, one stream, one context. Everything that can be missing is named with what to install.
 
-What does not live here: which kernels (compiler.py), libraries (blas.py).
+What does not live here: which kernels (compiler.py), libraries (blas.py, cudnn.py).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from graphc.codegen_cuda.compiling import compile_source
 from graphc.errors import TargetError
 from graphc.ir.program import Emitted
 from graphc.runtime.cache import kernel_cache
-from graphc.runtime_cuda.device import Argument, DeviceError, DeviceMemoryError, Product, Span
+from graphc.runtime_cuda.device import Argument, Convolution, DeviceError, DeviceMemoryError, Product, Span
 
 OLDEST_DRIVER = 13000  # CUDA 13.0
 OLDEST_DEVICE = (8, 0)
@@ -80,6 +80,8 @@ class NvidiaDevice:
         self._functions: dict[str, Any] = {}
         self._products = _products(self)
         self.has_products = self._products is not None
+        self._convolutions = _convolutions(self)
+        self.has_convolutions = self._convolutions is not None
 
     def _make_current(self) -> None:
         self._do(self._driver.cuCtxSetCurrent(self._context))
@@ -151,7 +153,18 @@ class NvidiaDevice:
 
     def multiply(self, product: Product) -> None:
         assert self._products is not None
+        self._make_current()
         self._products.multiply(product)
+
+    def convolves(self, convolution: Convolution) -> bool:
+        assert self._convolutions is not None
+        self._make_current()
+        return bool(self._convolutions.convolves(convolution))
+
+    def convolve(self, convolution: Convolution) -> None:
+        assert self._convolutions is not None
+        self._make_current()
+        self._convolutions.convolve(convolution)
 
     def record(self, work: Callable[[], None]) -> _Graph:
         """A CUDA graph of the work, by stream capture."""
@@ -194,6 +207,13 @@ def _products(device: NvidiaDevice) -> Any:
     from graphc.runtime_cuda.blas import open_products
 
     return open_products(device.stream, device.allocate)
+
+
+def _convolutions(device: NvidiaDevice) -> Any:
+    """cuDNN, or None where it is not installed."""
+    from graphc.runtime_cuda.cudnn import open_convolutions
+
+    return open_convolutions(device.stream, device.allocate)
 
 
 def symbol_of(source: str, capability: tuple[int, ...]) -> str:

@@ -8,18 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from graphc.ir.program import Emitted
-from graphc.runtime_cuda.device import ALIGNMENT, Argument, DeviceError, DeviceMemoryError, Product, Span
+from graphc.runtime_cuda.device import (
+    ALIGNMENT,
+    Argument,
+    Convolution,
+    DeviceError,
+    DeviceMemoryError,
+    Product,
+    Span,
+)
 
+VECTOR = 16  # bytes of the widest load: where a library's operands may begin
 MOST_BLOCKS, MOST_THREADS, MOST_ARGUMENTS = (1 << 31) - 1, 1024, 4096
 
 
 @dataclass(frozen=True)
 class Event:
-    """kind: allocate, free, upload, download, copy, clear, launch, multiply or replay."""
+    """kind: allocate, free, upload, download, copy, clear, launch, multiply, convolve or replay."""
 
     kind: str
     name: str = ""
@@ -32,8 +42,9 @@ class Event:
 class RecordingDevice:
     """events: what was asked for, in order."""
 
-    def __init__(self, *, products: bool = True, capacity: int = 1 << 40):
-        self.name, self.has_products, self.capacity = "recording", products, capacity
+    def __init__(self, *, products: bool = True, convolutions: bool = True, capacity: int = 1 << 40):
+        self.name, self.capacity = "recording", capacity
+        self.has_products, self.has_convolutions = products, convolutions
         self.dlpack_device, self.stream_number = (1, 0), None
         self.events: list[Event] = []
         self._blocks: dict[int, int] = {}
@@ -111,6 +122,23 @@ class RecordingDevice:
             self._read(span.address, span.nbytes, "a product")
         self._bytes(product.c.address, product.c.nbytes)[...] = True
         self.events.append(Event("multiply", size=product.m * product.n * product.k * product.batch))
+
+    def convolves(self, convolution: Convolution) -> bool:
+        return True
+
+    def convolve(self, convolution: Convolution) -> None:
+        at = convolution.geometry
+        counts = {"x": prod((at.items, *at.extents, at.channels)), "w": prod((at.filters, *at.window, at.channels)),
+                  "y": prod((at.items, *at.positions, at.filters)), "bias": at.filters}
+        for name, count in counts.items():
+            span = getattr(convolution, name)
+            if span is not None and (span.count != count or span.address % VECTOR):
+                raise DeviceError(f"a convolution's {name} that does not fit", where=self.name,
+                                  expected=f"{count} elements from a multiple of {VECTOR} bytes on", got=span)
+        for span in convolution.read:
+            self._read(span.address, span.nbytes, "a convolution")
+        self._bytes(convolution.result.address, convolution.result.nbytes)[...] = True
+        self.events.append(Event("convolve", convolution.kind, size=counts["y"] * prod((*at.window, at.channels))))
 
     def record(self, work: Callable[[], None]) -> _Replay:
         """The work's events, once; each launch of it is one event."""

@@ -1,74 +1,41 @@
-"""A program bound to sizes and addresses as a plain list of calls: kernels, copies, products, loops unrolled.
+"""A program bound to sizes and addresses as a plain list of calls, loops unrolled.
 
-What does not live here: when the calls are carried out (executable.py), how much room a loop needs
+What does not live here: the calls (calls.py), when they are carried out (executable.py), how much room a loop needs
 (graphc.runtime.loop_room).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Mapping
 
 from graphc.codegen_cuda.scans import ScanForm
-from graphc.errors import ShapeError
-from graphc.ir.dims import bind
 from graphc.ir.graph import Value
 from graphc.ir.kernel import Kernel
 from graphc.ir.program import Emitted
 from graphc.runtime.loop_room import bytes_of, loop_room
 from graphc.runtime.program import Launch, Loop, Program
-from graphc.runtime_cuda.device import Argument, Device, Function, Product, Span
-from graphc.runtime_cuda.products import LibraryForm
+from graphc.runtime_cuda.calls import (
+    Call,
+    ConvolutionCall,
+    CopyCall,
+    KernelCall,
+    checked_count,
+    kernel_call,
+    number,
+)
+from graphc.runtime_cuda.device import Argument, Device, Function, Span
+from graphc.runtime_cuda.forms import LibraryForm, Place
 
-MOST_ELEMENTS = (1 << 31) - 1  # kernels count them in 32 bits
 Addresses = Mapping[Value, int]
-
-
-@dataclass(frozen=True)
-class KernelCall:
-    """One launch of a kernel; reads and writes tell which values, for those who check."""
-
-    function: Function
-    blocks: int
-    arguments: tuple[Argument, ...]
-    name: str
-
-    def run(self, device: Device) -> None:
-        if self.blocks:
-            device.launch(self.function, self.blocks, self.arguments)
-
-
-@dataclass(frozen=True)
-class CopyCall:
-    target: int
-    source: int
-    size: int
-
-    def run(self, device: Device) -> None:
-        if self.size and self.target != self.source:
-            device.copy(self.target, self.source, self.size)
-
-
-@dataclass(frozen=True)
-class ProductCall:
-    product: Product
-
-    def run(self, device: Device) -> None:
-        device.multiply(self.product)
-
-
-Call = KernelCall | CopyCall | ProductCall
 
 
 class Scheduler:
     """functions: of each kernel the loaded code; status: the address of the status word; forms: other ways to
-    run a kernel, with `temporary` for products of the device's library."""
+    run a kernel, with `temporary` for what the device's libraries leave to kernels and the other way round."""
 
-    def __init__(self, functions: Mapping[object, Function], status: int, constants: Addresses,
+    def __init__(self, device: Device, functions: Mapping[object, Function], status: int, constants: Addresses,
                  forms: Mapping[Kernel, LibraryForm | ScanForm], temporary: int):
-        self._functions, self._status, self._constants = functions, status, constants
+        self._device, self._functions, self._status, self._constants = device, functions, status, constants
         self._forms, self._temporary = forms, temporary
 
     def calls(self, program: Program, sizes: Mapping[str, int], addresses: Addresses, scratch: int) -> list[Call]:
@@ -90,18 +57,16 @@ class Scheduler:
         def at(value: Value) -> int:
             return self._at(addresses, value)
 
-        form = self._forms.get(launch.kernel)
-        if not isinstance(form, LibraryForm) or not form.pays(sizes):
-            return [self._launched(launch.kernel, launch.emitted, sizes, at)]
-        calls: list[Call] = [ProductCall(form.product(sizes, at, self._temporary))]
-        if form.epilogue is not None:
-            calls.append(self._launched(*form.epilogue, sizes,
-                                        lambda value: self._temporary if value is form.result else at(value)))
-        return calls
+        def launched(kernel: Kernel, emitted: Emitted, moved: Addresses) -> KernelCall:
+            return kernel_call(self._functions[kernel], emitted, kernel.name, sizes,
+                               lambda value: moved[value] if value in moved else at(value), self._status)
 
-    def _launched(self, kernel: Kernel, emitted: Emitted, sizes: Mapping[str, int],
-                  at: Callable[[Value], int]) -> KernelCall:
-        return kernel_call(self._functions[kernel], emitted, kernel.name, sizes, at, self._status)
+        form = self._forms.get(launch.kernel)
+        if isinstance(form, LibraryForm) and form.pays(sizes):
+            calls = form.calls(Place(sizes, at, self._temporary, launched))
+            if all(self._device.convolves(call.convolution) for call in calls if isinstance(call, ConvolutionCall)):
+                return calls
+        return [launched(launch.kernel, launch.emitted, {})]
 
     # ---- loops
 
@@ -151,35 +116,9 @@ class Scheduler:
         for word in form.emitted.words:
             if word.kind == "pointer":
                 value = word.subject
-                count = _number(value.type.size, sizes) * (steps if value in form.stepped else 1)
-                arguments.append(Span(self._at(addresses, value), _checked(count, loop.kernel.name),
+                count = number(value.type.size, sizes) * (steps if value in form.stepped else 1)
+                arguments.append(Span(self._at(addresses, value), checked_count(count, loop.kernel.name),
                                       value.type.dtype.numpy))
             else:
-                arguments.append(_number(word.subject, sizes))
-        return KernelCall(self._functions[form], _number(form.emitted.grid, sizes), tuple(arguments), loop.kernel.name)
-
-
-def kernel_call(function: Function, emitted: Emitted, name: str, sizes: Mapping[str, int],
-                at: Callable[[Value], int], status: int) -> KernelCall:
-    """A launch with its arguments; at: the address of a value. Raises ShapeError for a value of too many elements."""
-    arguments: list[Argument] = []
-    for word in emitted.words:
-        if word.kind == "pointer":
-            count = _checked(_number(word.subject.type.size, sizes), name)
-            arguments.append(Span(at(word.subject), count, word.subject.type.dtype.numpy))
-        elif word.kind == "status":
-            arguments.append(Span(status, 1, np.dtype(np.int64)))
-        else:
-            arguments.append(_number(word.subject, sizes))
-    return KernelCall(function, _number(emitted.grid, sizes), tuple(arguments), name)
-
-
-def _checked(count: int, name: str) -> int:
-    if count > MOST_ELEMENTS:
-        raise ShapeError("a value is too large for the CUDA target, which counts elements in 32 bits", where=name,
-                         expected=f"at most {MOST_ELEMENTS} elements", got=count)
-    return count
-
-
-def _number(dim: object, sizes: Mapping[str, int]) -> int:
-    return int(bind(dim, sizes))  # type: ignore[arg-type]
+                arguments.append(number(word.subject, sizes))
+        return KernelCall(self._functions[form], number(form.emitted.grid, sizes), tuple(arguments), loop.kernel.name)

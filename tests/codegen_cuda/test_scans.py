@@ -11,9 +11,9 @@ from graphc.ir.evaluate import evaluate
 from graphc.ir.parser import parse
 from graphc.passes.choices import Choices
 from graphc.passes.pipeline import optimize, plan
+from graphc.runtime_cuda.calls import KernelCall
 from graphc.runtime_cuda.device import using
 from graphc.runtime_cuda.lockstep_device import LockstepDevice
-from graphc.runtime_cuda.schedule import KernelCall
 from tests.codegen_cpu.bounds import check
 
 CELL = """graph g(%h: f32[B,{n}], %x: f32[5,B,{n}], %u: f32[{n},{n}]) {{

@@ -14,11 +14,11 @@ SCRIPT = """
 import numpy as np
 import graphc
 from graphc import frontend_keras as keras
-from graphc.runtime_cuda import blas, device
-blas.load_library = lambda: None  # cuBLASLt wants a GPU
+from graphc.runtime_cuda import blas, cudnn, device
+blas.load_library = cudnn.load_library = lambda: None  # they want a GPU
 keras.backend.set_target("cuda")
 gpu = device.current()
-print(gpu.name, gpu.capability, gpu.has_products)
+print(gpu.name, gpu.capability, gpu.has_products, gpu.has_convolutions)
 layers = keras.layers
 model = keras.models.Sequential([layers.Dense(8, activation="relu", input_shape=(6,)),
                                  layers.Dense(3, activation="softmax")])
@@ -44,7 +44,7 @@ def test_a_model_through_the_drivers_interface(tmp_path):
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, env=variables)
     assert done.returncode == 0, done.stderr
     device, memory, result = done.stdout.splitlines()
-    assert device == "no GPU (9, 0) False"
+    assert device == "no GPU (9, 0) False False"
     assert memory.startswith("DeviceMemoryError no GPU: not enough device memory; expected ")
     assert "of 16777216 bytes" in memory
     assert "the plan needs" in memory

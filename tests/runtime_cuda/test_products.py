@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 from graphc.compiler import compile_graph
+from graphc.errors import IndexRangeError
 from graphc.ir.evaluate import evaluate
 from graphc.ir.parser import parse
 from graphc.passes.choices import Choices
 from graphc.passes.pipeline import optimize, plan
-from graphc.runtime_cuda import blas, products
+from graphc.runtime_cuda import blas
+from graphc.runtime_cuda.calls import KernelCall, ProductCall
 from graphc.runtime_cuda.device import Product, Span, using
 from graphc.runtime_cuda.lockstep_device import LockstepDevice
-from graphc.runtime_cuda.products import library_form
-from graphc.runtime_cuda.schedule import KernelCall, ProductCall
+from graphc.runtime_cuda.products import product_form
 
 UNIT = 2.0**-24
 F32 = np.dtype(np.float32)
@@ -50,17 +51,11 @@ FORMS = {"plain": (PLAIN, None, "", False), "a layer": (DENSE, "b", "relu", Fals
          "an update in place": (UPDATE, None, "", True)}
 
 
-@pytest.fixture
-def always(monkeypatch):
-    """However small a product is, the library computes it."""
-    monkeypatch.setattr(products, "LEAST_WORK", 0)
-
-
 @pytest.mark.parametrize(("made", "bias", "activation", "epilogue"), FORMS.values(), ids=FORMS)
 def test_form(made, bias, activation, epilogue):
     (kernel,) = plan(optimize(made, Choices(device=True)), device=True).kernels.kernels
-    form = library_form(kernel, "default")
-    assert (form.bias and form.bias.hint, form.activation, form.epilogue is not None) == (bias, activation, epilogue)
+    found = product_form(kernel, "default").epilogue
+    assert (found.bias and found.bias.hint, found.activation, found.rest is not None) == (bias, activation, epilogue)
 
 
 @pytest.mark.parametrize("made", [
@@ -69,7 +64,7 @@ def test_form(made, bias, activation, epilogue):
     graph("  %s = reduce_sum(%x){axes=(1,)}\n  return %s", X)], ids=["columns at two distances", "no product"])
 def test_kernels_that_are_no_products(made):
     for kernel in plan(optimize(made, Choices(device=True)), device=True).kernels.kernels:
-        assert library_form(kernel, "default") is None
+        assert product_form(kernel, "default") is None
 
 
 @pytest.mark.parametrize(("made", "bias", "activation", "epilogue"), FORMS.values(), ids=FORMS)
@@ -87,6 +82,28 @@ def test_results_are_those_of_the_kernel(made, bias, activation, epilogue, rows,
     (want,) = evaluate(made, arrays, float64=True)
     got = next(iter(states.values())).array if states else results[0]
     np.testing.assert_allclose(got, want, rtol=0, atol=64 * UNIT * np.abs(arrays[0]).max() * 40)
+
+
+def test_an_index_out_of_range_keeps_the_state_that_a_product_updates(always):
+    """The kernel behind the product overwrites the state; it looks at the status word as the whole kernel would."""
+    made = parse("""graph g(%x: f32[B,40], %g: f32[B,24], %w: f32[40,24], %e: f32[10,4], %i: i32[B]) {
+  %r = gather(%e, %i){axis=0}
+  %t = transpose(%x){perm=(1,0)}
+  %d = matmul(%t, %g)
+  %n = subtract(%w, %d)
+  return %n, %r
+}""").replace(donations=((0, 2),))
+    rng = np.random.default_rng(0)
+    x, g, w, e = (rng.normal(size=shape).astype("f4") for shape in ((3, 40), (3, 24), (40, 24), (10, 4)))
+    state = type("State", (), {"array": w.copy()})()
+    with using(LockstepDevice(products=True)) as device:
+        f = compile_graph(made, {2: state}, target="cuda")
+        assert any(isinstance(call, ProductCall) for call in f.calls(B=3))
+        with pytest.raises(IndexRangeError):
+            f(x, g, e, np.array([1, 2, 10], "i4"))
+        there = np.empty_like(w)
+        device.download(there, f.states.address(state))
+        np.testing.assert_array_equal(there, w)
 
 
 def test_small_products_stay_kernels():

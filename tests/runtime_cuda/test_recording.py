@@ -10,9 +10,9 @@ from graphc.compiler import compile_graph
 from graphc.ir.dims import bind
 from graphc.ir.parser import parse
 from graphc.ir.program import Emitted
+from graphc.runtime_cuda.calls import KernelCall
 from graphc.runtime_cuda.device import DeviceError, Span, using
 from graphc.runtime_cuda.recording import RecordingDevice
-from graphc.runtime_cuda.schedule import KernelCall
 
 CHAIN = parse("""graph chain(%x: f32[B,40], %w: f32[40,40], %v: f32[40,40]) {
   %a = matmul(%x, %w)
