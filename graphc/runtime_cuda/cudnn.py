@@ -31,6 +31,7 @@ PLAIN = {"forward": {0, 1, 2}, "filter": {1}}
 WINOGRAD = {"forward": {6, 7}, "filter": {5}}
 WITH_BIAS_ALONE = {1}  # what takes a bias without an activation
 MOST_ALGORITHMS = 8
+WITHOUT = "Update the driver, or uninstall cuDNN: convolutions then run as kernels of our own."
 
 
 class Performance(ctypes.Structure):
@@ -101,7 +102,11 @@ class Convolutions:
     def __init__(self, library: Any, stream: int, allocate: Callable[[int], int]):
         self._library, self._allocate = library, allocate
         self._handle = c_void_p()
-        self._do("Create", byref(self._handle))
+        try:
+            self._do("Create", byref(self._handle))
+        except DeviceError as error:
+            error.fix = WITHOUT
+            raise
         self._do("SetStream", self._handle, c_void_p(stream))
         self._workspace: c_void_p | None = None
         self._plans: dict[object, Plan | None] = {}
