@@ -79,8 +79,8 @@ class Check:
                 versions[name] = "missing"
         capability = getattr(device, "capability", None)
         found = {"device": device.name, "capability": capability, "driver": _driver(), "cuBLASLt": device.has_products,
-                 "prebuilt kernels": os.environ.get("GRAPHC_CUBINS", "none"), "cpu": cpu_name(),
-                 "python": platform.python_version(), "versions": versions}
+                 "cuDNN": device.has_convolutions, "prebuilt kernels": os.environ.get("GRAPHC_CUBINS", "none"),
+                 "cpu": cpu_name(), "python": platform.python_version(), "versions": versions}
         if capability is not None:
             found["copy TB/s"] = speed.copy_bandwidth(device) / 1e12
         return found
@@ -104,7 +104,7 @@ class Check:
         found: dict[str, Any] = {"failed": []}
         for kind in SANITIZERS:
             command = [tool, "--tool", kind, "--target-processes", "all", sys.executable, "-m", "benchmarks.gpu_check",
-                       "--small", "--stages", "kernels,replay"]
+                       "--small", "--own", "--stages", "kernels,replay"]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
             except subprocess.TimeoutExpired:
@@ -175,6 +175,7 @@ def main() -> int:
     parser.add_argument("--stages", default=",".join(STAGES), help="which of " + ", ".join(STAGES))
     parser.add_argument("--models", type=lambda text: text.split(","), help="instead of each stage's own")
     parser.add_argument("--small", action="store_true", help="few ops and two models")
+    parser.add_argument("--own", action="store_true", help="no libraries: every product by a kernel of our own")
     parser.add_argument("--device", choices=("gpu", "lockstep"), default="gpu")
     parser.add_argument("--floor", action="store_true", help="print the floor of a training step; needs no GPU")
     parser.add_argument("--prepare", metavar="FOLDER", help="compile all kernels into a folder; needs no GPU")
@@ -189,9 +190,12 @@ def main() -> int:
     if unknown := set(stages) - set(STAGES):
         parser.error(f"no such stage: {', '.join(unknown)}")
     try:
-        with using(LockstepDevice()) if options.device == "lockstep" else nullcontext():
+        with using(LockstepDevice(convolutions=True)) if options.device == "lockstep" else nullcontext():
             if stages != ["floor"]:
                 check.say(f"on {current().name}")
+                if options.own:
+                    device: Any = current()
+                    device.has_products = device.has_convolutions = False
             status = check.run(stages)
     except GraphcError as error:
         print(f"gpu_check: {error}", file=sys.stderr)

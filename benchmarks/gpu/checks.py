@@ -1,12 +1,14 @@
 """Correctness on the device: ops against float64, training against the CPU target, recorded steps against single ones.
 
-Each stage returns what it found; "failed" lists what is wrong in words. What does not live here: speed (speed.py).
+Each stage returns what it found; "failed" lists what is wrong in words.
+What does not live here: convolutions (convolutions.py), speed (speed.py).
 """
 
 from typing import Any
 
 import numpy as np
 
+from benchmarks.gpu.convolutions import convolutions
 from benchmarks.models import CASES, case_of, data
 from graphc import frontend_keras as keras
 from graphc.codegen_cuda.emit import CPU_ONLY
@@ -46,7 +48,7 @@ def distance(got: np.ndarray, want: np.ndarray) -> float:
 
 
 def kernels(small: bool) -> dict[str, Any]:
-    """Every sample of every op, and products of odd sizes in every precision."""
+    """Every sample of every op; products and convolutions of odd sizes in every precision that they have."""
     worst: dict[str, float] = {}
     failed = []
     samples = [s for s in SAMPLES if s.op not in CPU_ONLY]
@@ -63,7 +65,7 @@ def kernels(small: bool) -> dict[str, Any]:
             failed.append(f"{sample.name}: {error:.2e}")
     products = _products(small, failed)
     return {"ops": len(worst), "samples": len(samples), "worst": dict(sorted(worst.items(), key=lambda i: -i[1])[:20]),
-            "products": products, "failed": failed}
+            "products": products, "convolutions": convolutions(small, LIMITS, distance, failed), "failed": failed}
 
 
 def _products(small: bool, failed: list[str]) -> dict[str, float]:

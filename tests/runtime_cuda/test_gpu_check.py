@@ -25,6 +25,9 @@ def test_the_stages_of_correctness_on_the_lockstep_device(tmp_path):
     assert found["kernels"]["failed"] == found["replay"]["failed"] == []
     assert 0 < found["kernels"]["products"]["default"] < 1e-6 < found["kernels"]["products"]["tf32"] < 1e-3
     assert 1e-3 < found["kernels"]["products"]["bfloat16"] < 1e-2
+    assert found["environment"]["cuDNN"] is True
+    assert all(0 < found["kernels"]["convolutions"][by]["default"] < 1e-6 for by in ("library", "kernels"))
+    assert 1e-5 < found["kernels"]["convolutions"]["kernels"]["tf32"] < 1e-3
     assert done.stdout.splitlines()[-1].startswith("floor    mlp")
 
 
