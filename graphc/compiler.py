@@ -125,7 +125,7 @@ def _on_device(graph: Graph, kept: tuple[tuple[int, int], ...], states: Mapping[
     functions = dict(zip([*kernels, *around, *scans.values(), *helpers], loaded_code, strict=True))
     program = make_program(memory, {kernel: (emitted, 0) for kernel, emitted in kernels.items()}, 0, 0, states)
     made: Executable = executable.CudaExecutable(graph, program, gpu, functions, cuda.checks_indices(memory),
-                                                {**forms, **scans})
+                                                forms, scans)
     return made
 
 

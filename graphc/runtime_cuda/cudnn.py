@@ -25,17 +25,17 @@ ACTIVATION = {"": 5, "relu": 1}  # cudnnActivationMode_t
 PROPAGATE_NAN = 1
 DETERMINISTIC = 1  # cudnnDeterminism_t
 NOT_SUPPORTED = range(3000, 4000)  # cudnnStatus_t
-# cudnnConvolutionFwdAlgo_t, cudnnConvolutionBwdFilterAlgo_t: sums as they stand, and Winograd's. Fourier transforms
-# would spread NaN and infinities over whole images.
-PLAIN = {"forward": {0, 1, 2}, "filter": {1}}
-WINOGRAD = {"forward": {6, 7}, "filter": {5}}
+# cudnnConvolutionFwdAlgo_t, ...BwdFilterAlgo_t, ...BwdDataAlgo_t: sums as they stand, and Winograd's. Fourier
+# transforms would spread NaN and infinities over whole images.
+PLAIN = {"forward": {0, 1, 2}, "filter": {1}, "data": {1}}
+WINOGRAD = {"forward": {6, 7}, "filter": {5}, "data": {4, 5}}
 WITH_BIAS_ALONE = {1}  # what takes a bias without an activation
 MOST_ALGORITHMS = 8
 WITHOUT = "Update the driver, or uninstall cuDNN: convolutions then run as kernels of our own."
 
 
 class Performance(ctypes.Structure):
-    """cudnnConvolutionFwdAlgoPerf_t and cudnnConvolutionBwdFilterAlgoPerf_t."""
+    """cudnnConvolutionFwdAlgoPerf_t, and those of the gradients."""
 
     _fields_ = [("algorithm", c_int), ("status", c_int), ("time", c_float), ("memory", c_size_t),
                 ("determinism", c_int), ("math", c_int), ("reserved", c_int * 3)]
@@ -55,7 +55,7 @@ class Descriptors:
         self._do("SetFilterNdDescriptor", self.w, FLOAT, CHANNELS_LAST, len(shape), shape)
         self.convolution = self._made("Convolution")
         axes = len(at.window)
-        self._do("SetConvolutionNdDescriptor", self.convolution, axes, _ints(*(0,) * axes), _ints(*at.strides),
+        self._do("SetConvolutionNdDescriptor", self.convolution, axes, _ints(*at.padding), _ints(*at.strides),
                  _ints(*at.dilations), CROSS_CORRELATION, FLOAT)
         self.use(MATH[convolution.precision])
         if convolution.bias is not None:
@@ -127,6 +127,8 @@ class Convolutions:
         how = (use.convolution, plan.algorithm, self._workspace, c_size_t(WORKSPACE))
         if convolution.kind == "filter":
             self._do("ConvolutionBackwardFilter", self._handle, one, use.x, x, use.y, y, *how, zero, use.w, w)
+        elif convolution.kind == "data":
+            self._do("ConvolutionBackwardData", self._handle, one, use.w, w, use.y, y, *how, zero, use.x, x)
         elif convolution.bias is None:
             self._do("ConvolutionForward", self._handle, one, use.x, x, use.w, w, *how, zero, use.y, y)
         else:
@@ -143,11 +145,11 @@ class Convolutions:
     def _planned(self, convolution: Convolution) -> Plan | None:
         use = Descriptors(self._library, convolution)
         found, count = (Performance * MOST_ALGORITHMS)(), c_int()
-        forward = convolution.kind == "forward"
-        what, between = ("Forward", (use.w, use.convolution, use.y)) if forward \
-            else ("BackwardFilter", (use.y, use.convolution, use.w))
+        what, *order = {"forward": ("Forward", use.x, use.w, use.convolution, use.y),
+                        "filter": ("BackwardFilter", use.x, use.y, use.convolution, use.w),
+                        "data": ("BackwardData", use.w, use.y, use.convolution, use.x)}[convolution.kind]
         name = f"cudnnGetConvolution{what}Algorithm_v7"
-        status = getattr(self._library, name)(self._handle, use.x, *between, MOST_ALGORITHMS, byref(count), found)
+        status = getattr(self._library, name)(self._handle, *order, MOST_ALGORITHMS, byref(count), found)
         if status in NOT_SUPPORTED:
             return None
         _done(self._library, status, name)
@@ -181,7 +183,7 @@ def in_two_axes(at: Geometry) -> Geometry:
     if len(at.extents) > 1:
         return at
     return Geometry(at.items, (1, *at.extents), at.channels, at.filters, (1, *at.window), (1, *at.strides),
-                    (1, *at.dilations))
+                    (1, *at.dilations), (0, *at.padding))
 
 
 def open_convolutions(stream: Any, allocate: Callable[[int], int]) -> Convolutions | None:

@@ -68,8 +68,8 @@ class Product:
 
 @dataclass(frozen=True)
 class Geometry:
-    """Of a convolution without padding. For each of 1 to 3 spatial axes: the extent, the size of a window, the step
-    from one to the next, the distance of its elements."""
+    """Of a convolution. For each of 1 to 3 spatial axes: the extent of x, the size of a window, the step from one to
+    the next, the distance of its elements, and the zeros on either side of x."""
 
     items: int
     extents: tuple[int, ...]
@@ -78,21 +78,25 @@ class Geometry:
     window: tuple[int, ...]
     strides: tuple[int, ...]
     dilations: tuple[int, ...]
+    padding: tuple[int, ...]
 
     @property
     def positions(self) -> tuple[int, ...]:
         """How many windows there are along each axis."""
-        return tuple((extent - (size - 1) * dilation - 1) // stride + 1 for extent, size, stride, dilation in
-                     zip(self.extents, self.window, self.strides, self.dilations, strict=True))
+        return tuple((extent + 2 * zeros - (size - 1) * dilation - 1) // stride + 1
+                     for extent, zeros, size, stride, dilation in zip(self.extents, self.padding, self.window,
+                                                                      self.strides, self.dilations, strict=True))
 
 
 @dataclass(frozen=True)
 class Convolution:
     """x[n,*s,c], y[n,*p,o], w[o,*k,c], each row-major and in one piece, by a library. kind
 
-        forward  y[n,p,o] = f(sum over k, c of x[n, p * stride + k * dilation, c] w[o,k,c] + bias[o])
-        filter   w[o,k,c] = sum over n, p of x[n, p * stride + k * dilation, c] y[n,p,o]
+        forward  y[n,p,o] = f(sum over k, c of x[n, s, c] w[o,k,c] + bias[o]), s = p * stride + k * dilation - padding
+        filter   w[o,k,c] = sum over n, p of x[n, s, c] y[n,p,o], the same s
+        data     x[n,s,c] = sum over o and all p, k that this s belongs to of y[n,p,o] w[o,k,c]
 
+    x is zero outside.
     f is "relu", behind a bias, or nothing. precision: as of graphc.passes.choices.Choices. Two runs have the same bits.
     """
 
@@ -107,12 +111,12 @@ class Convolution:
 
     @property
     def result(self) -> Span:
-        return self.y if self.kind == "forward" else self.w
+        return {"forward": self.y, "filter": self.w, "data": self.x}[self.kind]
 
     @property
     def read(self) -> tuple[Span, ...]:
-        bias = () if self.bias is None else (self.bias,)
-        return (self.x, self.w, *bias) if self.kind == "forward" else (self.x, self.y)
+        spans = (self.x, self.w, self.y, self.bias)
+        return tuple(span for span in spans if span is not None and span is not self.result)
 
 
 Function = Any  # a kernel that a device has loaded

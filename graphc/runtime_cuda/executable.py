@@ -36,6 +36,7 @@ from graphc.runtime_cuda.calls import Call, CopyCall, KernelCall
 from graphc.runtime_cuda.device import Device, DeviceMemoryError, Function, Recorded, Span
 from graphc.runtime_cuda.forms import LibraryForm
 from graphc.runtime_cuda.interop import Borrowed, DeviceArray, borrowed
+from graphc.runtime_cuda.libraries import Choice, choose
 from graphc.runtime_cuda.schedule import Scheduler
 from graphc.runtime_cuda.states import DeviceStates, states_of
 
@@ -72,8 +73,9 @@ class CudaExecutable:
     """
 
     def __init__(self, graph: Graph, program: Program, device: Device, functions: Mapping[object, Function],
-                 checked: bool, forms: Mapping[Kernel, LibraryForm | ScanForm]):
-        self.graph, self.program, self.device, self.checked, self.forms = graph, program, device, checked, forms
+                 checked: bool, forms: Mapping[Kernel, LibraryForm], scans: Mapping[Kernel, ScanForm]):
+        self.graph, self.program, self.device, self.checked = graph, program, device, checked
+        self.forms, self.scans = forms, scans
         self.signature = Signature(program.inputs)
         self.states: DeviceStates = states_of(device)
         self.functions = functions
@@ -153,7 +155,7 @@ class CudaExecutable:
         made = {value: block.address + at for value, at in offsets.items()}
         status = block.address + block.size - aligned(8)
         self.device.clear(status, 8)
-        scheduler = Scheduler(self.device, self.functions, status, self.constants, {}, 0)
+        scheduler = Scheduler(self.functions, status, self.constants)
         for call in scheduler.calls(prologue, {}, made, block.address + total):
             call.run(self.device)
         self.constants.update(made)
@@ -161,7 +163,11 @@ class CudaExecutable:
 
     def memory(self, **sizes: int) -> int:
         """Bytes of the arena that the plan needs for the given symbol sizes."""
-        return self.program.plan.peak_bytes(sizes)
+        return self.choice(sizes).plan.peak_bytes(sizes)
+
+    def choice(self, sizes: Mapping[str, int]) -> Choice:
+        """What libraries compute for these sizes."""
+        return choose(self.program.plan, self.forms, sizes, self.device)
 
     def calls(self, **sizes: int) -> list[Call]:
         """What one run asks of the device, for inputs of these sizes."""
@@ -180,7 +186,7 @@ class CudaExecutable:
             try:
                 found = Binding(self, sizes, shapes)
             except DeviceMemoryError as error:
-                error.add_note(_plan_text(self.program.plan, sizes))
+                error.add_note(_plan_text(self.choice(sizes).plan, sizes))
                 raise
             if found.moved_arena:
                 self._bindings.clear()
@@ -216,14 +222,14 @@ class Binding:
         self._owner, self._sizes, self._device = owner, sizes, owner.device
         program = self._program = owner.program
         self._shapes = dict(zip(program.inputs, shapes, strict=True))
-        offsets, total = program.plan.layout(sizes)
+        choice = owner.choice(sizes)
+        offsets, total = choice.plan.layout(sizes)
         for value in program.inputs:
             offsets[value] = total
             total += aligned(bytes_of(value.type, sizes))
         control = total  # the status word, then the number of the step
         temporary = total + 2 * aligned(8)
-        scratch = temporary + aligned(max((form.temporary_bytes(sizes) for form in owner.forms.values()
-                                           if isinstance(form, LibraryForm) and form.pays(sizes)), default=0))
+        scratch = temporary + aligned(max((form.temporary_bytes(sizes) for form in choice.forms.values()), default=0))
         self.moved_arena = owner.arena.reserve(scratch + scratch_bytes(program, sizes, 1))
         base = owner.arena.address
         self._addresses = {v: base + at for v, at in offsets.items()}
@@ -231,7 +237,7 @@ class Binding:
         for kernel in program.plan.kernels.kernels:
             self._addresses.update({new: self._addresses[old] for new, old in kernel.in_place.items()})
         self._status, self._step = base + control, base + control + aligned(8)
-        scheduler = Scheduler(owner.device, owner.functions, self._status, owner.constants, owner.forms,
+        scheduler = Scheduler(owner.functions, self._status, owner.constants, owner.scans, choice.forms, choice.skipped,
                               base + temporary)
         self.calls = self._guarded(scheduler.calls(program, sizes, self._addresses, base + scratch))
         self._device.clear(self._status, 2 * aligned(8))

@@ -66,6 +66,16 @@ class LibraryForm(ABC):
     def kernels(self) -> tuple[Own, ...]:
         """The kernels of ours among the calls."""
 
+    @property
+    def skips(self) -> Kernel | None:
+        """A kernel whose result the calls do not read, though this form's kernel does."""
+        return None
+
+    @property
+    def reads(self) -> Value | None:
+        """What they read in its place."""
+        return None
+
     def pays(self, sizes: Mapping[str, int]) -> bool:
         return number(self.work, sizes) >= LEAST_WORK
 

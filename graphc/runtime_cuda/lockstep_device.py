@@ -109,20 +109,27 @@ class LockstepDevice:
     def convolve(self, convolution: Convolution) -> None:
         """In float64: a place of the windows at a time."""
         at = convolution.geometry
-        x = self.view(convolution.x).reshape(at.items, *at.extents, at.channels).astype(np.float64)
-        w = self.view(convolution.w).reshape(at.filters, *at.window, at.channels)
-        y = self.view(convolution.y).reshape(at.items, *at.positions, at.filters)
-        forward = convolution.kind == "forward"
-        total = np.zeros(y.shape if forward else w.shape)
+        shapes = {"x": (at.items, *at.extents, at.channels), "w": (at.filters, *at.window, at.channels),
+                  "y": (at.items, *at.positions, at.filters)}
+        arrays = {name: np.zeros(shape) if getattr(convolution, name) is convolution.result
+                  else self.view(getattr(convolution, name)).reshape(shape).astype(np.float64)
+                  for name, shape in shapes.items()}
+        w, y = arrays["w"], arrays["y"]
+        x = np.pad(arrays["x"], [(0, 0), *((zeros, zeros) for zeros in at.padding), (0, 0)])
         for place in np.ndindex(*at.window):
-            seen = x[(slice(None), *(slice(k * d, k * d + (p - 1) * s + 1, s) for k, d, p, s in
-                                     zip(place, at.dilations, at.positions, at.strides, strict=True)))]
-            if forward:
-                total += seen @ w[(slice(None), *place)].astype(np.float64).T
+            seen = (slice(None), *(slice(k * d, k * d + (p - 1) * s + 1, s) for k, d, p, s in
+                                   zip(place, at.dilations, at.positions, at.strides, strict=True)))
+            weights = (slice(None), *place)
+            if convolution.kind == "forward":
+                y += x[seen] @ w[weights].T
+            elif convolution.kind == "data":
+                x[seen] += y @ w[weights]
             else:
-                total[(slice(None), *place)] = np.tensordot(y.astype(np.float64), seen, (range(y.ndim - 1),) * 2)
+                w[weights] = np.tensordot(y, x[seen], (range(y.ndim - 1),) * 2)
+        x = x[(slice(None), *(slice(zeros, zeros + n) for zeros, n in zip(at.padding, at.extents, strict=True)))]
+        total = {"forward": y, "filter": w, "data": x}[convolution.kind]
         if convolution.bias is not None:
-            total += self.view(convolution.bias)
+            total = total + self.view(convolution.bias)
         made = np.maximum(total, 0) if convolution.activation == "relu" else total
         self.view(convolution.result)[...] = made.reshape(-1)
 

@@ -6,7 +6,8 @@ What does not live here: the calls (calls.py), when they are carried out (execut
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from types import MappingProxyType
 
 from graphc.codegen_cuda.scans import ScanForm
 from graphc.ir.graph import Value
@@ -16,27 +17,30 @@ from graphc.runtime.loop_room import bytes_of, loop_room
 from graphc.runtime.program import Launch, Loop, Program
 from graphc.runtime_cuda.calls import (
     Call,
-    ConvolutionCall,
     CopyCall,
     KernelCall,
     checked_count,
     kernel_call,
     number,
 )
-from graphc.runtime_cuda.device import Argument, Device, Function, Span
+from graphc.runtime_cuda.device import Argument, Function, Span
 from graphc.runtime_cuda.forms import LibraryForm, Place
 
 Addresses = Mapping[Value, int]
+NO_SCANS: Mapping[Kernel, ScanForm] = MappingProxyType({})
+NO_FORMS: Mapping[Kernel, LibraryForm] = MappingProxyType({})
 
 
 class Scheduler:
-    """functions: of each kernel the loaded code; status: the address of the status word; forms: other ways to
-    run a kernel, with `temporary` for what the device's libraries leave to kernels and the other way round."""
+    """functions: of each kernel the loaded code; status: the address of the status word; scans: loops that may run as
+    one kernel; forms: of kernels that libraries compute, with `temporary` for what those and kernels leave to each
+    other; skipped: kernels that need not run."""
 
-    def __init__(self, device: Device, functions: Mapping[object, Function], status: int, constants: Addresses,
-                 forms: Mapping[Kernel, LibraryForm | ScanForm], temporary: int):
-        self._device, self._functions, self._status, self._constants = device, functions, status, constants
-        self._forms, self._temporary = forms, temporary
+    def __init__(self, functions: Mapping[object, Function], status: int, constants: Addresses,
+                 scans: Mapping[Kernel, ScanForm] = NO_SCANS, forms: Mapping[Kernel, LibraryForm] = NO_FORMS,
+                 skipped: Set[Kernel] = frozenset(), temporary: int = 0):
+        self._functions, self._status, self._constants = functions, status, constants
+        self._scans, self._forms, self._skipped, self._temporary = scans, forms, skipped, temporary
 
     def calls(self, program: Program, sizes: Mapping[str, int], addresses: Addresses, scratch: int) -> list[Call]:
         """The calls of a program; scratch: where the room of its loops begins."""
@@ -44,7 +48,7 @@ class Scheduler:
         for launch in program.launches:
             if isinstance(launch, Loop):
                 found += self._loop(launch, sizes, addresses, scratch)
-            else:
+            elif launch.kernel not in self._skipped:
                 found += self._kernel(launch, sizes, addresses)
         for new, state in program.late_copies:
             found.append(CopyCall(addresses[state], addresses[new], bytes_of(state.type, sizes)))
@@ -54,19 +58,14 @@ class Scheduler:
         return addresses[value] if value in addresses else self._constants[value]
 
     def _kernel(self, launch: Launch, sizes: Mapping[str, int], addresses: Addresses) -> list[Call]:
-        def at(value: Value) -> int:
-            return self._at(addresses, value)
-
         def launched(kernel: Kernel, emitted: Emitted, moved: Addresses) -> KernelCall:
             return kernel_call(self._functions[kernel], emitted, kernel.name, sizes,
-                               lambda value: moved[value] if value in moved else at(value), self._status)
+                               lambda value: self._at({**addresses, **moved}, value), self._status)
 
         form = self._forms.get(launch.kernel)
-        if isinstance(form, LibraryForm) and form.pays(sizes):
-            calls = form.calls(Place(sizes, at, self._temporary, launched))
-            if all(self._device.convolves(call.convolution) for call in calls if isinstance(call, ConvolutionCall)):
-                return calls
-        return [launched(launch.kernel, launch.emitted, {})]
+        if form is None:
+            return [launched(launch.kernel, launch.emitted, {})]
+        return form.calls(Place(sizes, lambda value: self._at(addresses, value), self._temporary, launched))
 
     # ---- loops
 
@@ -97,8 +96,8 @@ class Scheduler:
             before = self.calls(loop.body.prologue, sizes, {**fixed, **stepped}, scratch + room.scratch)
         fixed.update({value: scratch + at for value, at in share.offsets.items()})
         calls = before + calls
-        form = self._forms.get(loop.kernel)
-        if isinstance(form, ScanForm) and form.pays(sizes):
+        form = self._scans.get(loop.kernel)
+        if form is not None and form.pays(sizes):
             whole = {v: at - room.first_step(v) for v, at in stepped.items()}
             return [*calls, self._scan(loop, form, share.sizes, {**fixed, **whole}, room.steps)]
         for step in range(room.steps):

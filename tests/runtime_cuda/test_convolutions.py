@@ -1,14 +1,18 @@
 """Which kernels become convolutions of a library, and that the results stay the same."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
+from benchmarks.gpu.convolutions import CASES, with_gradients
 from graphc import frontend_keras as keras
 from graphc.compiler import compile_graph
 from graphc.ir.evaluate import evaluate
 from graphc.ir.parser import parse
 from graphc.passes.choices import Choices
 from graphc.passes.pipeline import optimize, plan
+from graphc.runtime_cuda import forms
 from graphc.runtime_cuda.calls import ClearCall, ConvolutionCall, KernelCall, ProductCall
 from graphc.runtime_cuda.convolutions import ConvolutionForm
 from graphc.runtime_cuda.device import Convolution, DeviceError, Geometry, Span, using
@@ -51,7 +55,9 @@ FORWARD = {
     "one axis": (forward("B,20,4", "3,4,6", "(2,)", "(2,)"), "", False),
     "three axes": (forward("B,5,4,6,2", "2,2,3,2,3", "(1,1,2)", "(2,1,1)"), "", False),
     "any extent": (graph(PLAIN + "  return %y", "%x: f32[B,H,6,2]", "%w: f32[3,2,2,5]"), "", False),
-    "zeros around": (graph("  %p = pad(%x){low=(0,1,0,0), high=(0,1,1,0), value=0.0}\n"
+    "zeros around": (graph("  %p = pad(%x){low=(0,2,1,0), high=(0,2,1,0), value=0.0}\n"
+                           "  %y = convolution(%p, %w){strides=(2,3), dilations=(1,1)}\n  return %y", X, W), "", False),
+    "uneven zeros around": (graph("  %p = pad(%x){low=(0,1,0,0), high=(0,1,1,0), value=0.0}\n"
                            "  %y = convolution(%p, %w){strides=(1,1), dilations=(1,1)}\n  return %y", X, W), "", False),
     "a bias": (graph(BIAS + "  return %a", X, W, V), "bias", False),
     "a layer": (graph(BIAS + "  %r = relu(%a)\n  return %r", X, W, V), "bias relu", False),
@@ -113,7 +119,7 @@ def test_forward(made, epilogue, rest, rows, always):
         calls = next(iter(f._bindings.values())).calls
     (one,) = convolutions(calls)
     assert f"{'bias' if one.bias else ''} {one.activation}".strip() == epilogue
-    before = ["kernel"] if made is FORWARD["zeros around"][0] else []
+    before = ["kernel"] if made is FORWARD["uneven zeros around"][0] else []
     assert kinds(calls) == [*before, FILTERS, LIBRARY, *([REST] if rest else [])]
     for got, want in zip(results, evaluate(made, arrays, float64=True), strict=True):
         if got.dtype == bool:
@@ -132,6 +138,53 @@ def test_gradient_of_the_filters(made, always):
     apart = [] if made is GRADIENTS["many weights"] else ["clear", "kernel"]
     assert kinds(calls) == [LIBRARY, FILTERS, *apart]
     close(got, evaluate(made, arrays, float64=True)[0])
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.window[-1] != 64], ids=lambda case: case.text)
+@pytest.mark.parametrize("rows", [1, 3])
+def test_with_both_gradients(case, rows, always):
+    """No kernel stores zeros around or between the cotangents: the library puts them there."""
+    made = with_gradients(case)
+    arrays = arrays_for(made, rows)
+    with using(LockstepDevice(convolutions=True)):
+        f = compile_graph(made, target="cuda")
+        results = f(*arrays)
+        calls = next(iter(f._bindings.values())).calls
+    product = set(case.window[:-1]) == {1}  # of a matrix and the cotangents, which lie apart
+    back = [] if product else ["data"] if any(stride > 1 for stride in case.strides) else ["forward"]
+    assert [one.kind for one in convolutions(calls)] == ["forward", "filter", *back]
+    assert {"pad"} & {op.name for kernel in f.program.plan.kernels.kernels for op in kernel.graph.ops}
+    assert product == any("pad" in call.name for call in calls if isinstance(call, KernelCall))
+    for got, want in zip(results, evaluate(made, arrays, float64=True), strict=True):
+        close(got, want)
+
+
+def test_zeros_that_somebody_else_reads_are_stored(always):
+    made = graph("  %p = pad(%x){low=(0,1,1,0), high=(0,1,1,0), value=0.0}\n"
+                 "  %y = convolution(%p, %w){strides=(1,1), dilations=(1,1)}\n"
+                 "  %s = windows(%p){axes=(1,2), shape=(2,2), strides=(1,1), dilations=(1,1)}\n"
+                 "  %m = reduce_max(%s){axes=(3,4)}\n  return %y, %m", X, W)
+    arrays = arrays_for(made, 2)
+    with using(LockstepDevice(convolutions=True)):
+        f = compile_graph(made, target="cuda")
+        assert any("pad" in call.name for call in f.calls(B=2) if isinstance(call, KernelCall))
+        for got, want in zip(f(*arrays), evaluate(made, arrays, float64=True), strict=True):
+            close(got, want)
+
+
+def test_zeros_for_a_convolution_that_does_not_pay_are_stored(monkeypatch):
+    """Of two convolutions of one image the small one runs as a kernel, which reads the zeros."""
+    made = graph("  %p = pad(%x){low=(0,1,1,0), high=(0,1,1,0), value=0.0}\n"
+                 "  %y = convolution(%p, %w){strides=(1,1), dilations=(1,1)}\n"
+                 "  %z = convolution(%p, %v){strides=(1,1), dilations=(1,1)}\n  return %y, %z", X, W, "%v: f32[3,2,3,1]")
+    monkeypatch.setattr(forms, "LEAST_WORK", 4 * 2 * 9 * 9 * 18)
+    arrays = arrays_for(made, 2)
+    with using(LockstepDevice(convolutions=True)):
+        f = compile_graph(made, target="cuda")
+        assert kinds(f.calls(B=2)).count(LIBRARY) == 1
+        assert any("pad" in call.name for call in f.calls(B=2) if isinstance(call, KernelCall))
+        for got, want in zip(f(*arrays), evaluate(made, arrays, float64=True), strict=True):
+            close(got, want, terms=18)
 
 
 @pytest.mark.parametrize("precision", ["highest", "tf32", "bfloat16"])
@@ -206,7 +259,7 @@ def test_without_an_algorithm_the_kernel_runs(always):
 
 
 def test_training_with_and_without(on, always):
-    """Two convolutions with padding, strides, dilations: losses and weights after three steps.
+    """Three convolutions with padding, strides, dilations: losses and weights after three steps.
 
     A gradient sums at most 5 * 30 terms a layer, each rounded once; three steps take a hundredth of each.
     """
@@ -220,7 +273,7 @@ def test_training_with_and_without(on, always):
             losses, weights = _trained()
         found[which] = losses, weights, asked
     assert found[False][2] == []
-    assert {kind: found[True][2].count(kind) for kind in ("forward", "filter")} == {"forward": 9, "filter": 6}
+    assert Counter(found[True][2]) == {"forward": 12, "filter": 9, "data": 3}
     np.testing.assert_allclose(found[True][0], found[False][0], rtol=1e-6)
     for got, want in zip(found[True][1], found[False][1], strict=True):
         np.testing.assert_allclose(got, want, rtol=0, atol=3 * 0.01 * 2 * 150 * UNIT)
@@ -231,7 +284,7 @@ def _trained():
     np.random.seed(3)
     model = keras.models.Sequential([
         layers.Conv2D(8, 3, strides=2, padding="same", activation="relu", input_shape=(11, 9, 3)),
-        layers.Conv2D(4, (2, 3), dilation_rate=(2, 1)), layers.Flatten(), layers.Dense(3, activation="softmax")])
+        layers.Conv2D(4, (2, 3), dilation_rate=(2, 1)), layers.Conv2D(6, 2, strides=2), layers.Flatten(), layers.Dense(3, activation="softmax")])
     model.compile(loss="categorical_crossentropy", optimizer="sgd")
     rng = np.random.default_rng(0)
     model.set_weights([(rng.normal(size=w.shape) / 4).astype("f4") for w in model.get_weights()])
@@ -242,7 +295,7 @@ def _trained():
 def test_the_recorder_checks_what_a_library_is_given():
     device = RecordingDevice()
     address = device.allocate(1 << 12)
-    at = Geometry(2, (4,), 3, 5, (2,), (1,), (1,))
+    at = Geometry(2, (4,), 3, 5, (2,), (1,), (1,), (0,))
     x, w, y = Span(address, 24, F32), Span(address + 512, 30, F32), Span(address + 1024, 30, F32)
     with pytest.raises(DeviceError, match="a convolution reads what nobody has written"):
         device.convolve(Convolution("forward", at, x, w, y))

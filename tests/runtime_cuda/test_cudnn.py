@@ -15,9 +15,9 @@ from graphc.runtime_cuda.cudnn import Performance
 from graphc.runtime_cuda.device import Convolution, DeviceError, Geometry, Span
 
 F32 = np.dtype(np.float32)
-IMAGES = Geometry(2, (9, 8), 3, 5, (3, 2), (2, 3), (1, 2))
-SEQUENCES = Geometry(4, (20,), 7, 6, (3,), (2,), (4,))
-VOLUMES = Geometry(1, (5, 4, 6), 2, 3, (2, 2, 3), (1, 1, 2), (2, 1, 1))
+IMAGES = Geometry(2, (9, 8), 3, 5, (3, 2), (2, 3), (1, 2), (2, 1))
+SEQUENCES = Geometry(4, (20,), 7, 6, (3,), (2,), (4,), (3,))
+VOLUMES = Geometry(1, (5, 4, 6), 2, 3, (2, 2, 3), (1, 1, 2), (2, 1, 1), (0, 1, 0))
 
 
 def of(at, kind="forward", bias=False, activation="", precision="default"):
@@ -36,7 +36,8 @@ GEMM, PRECOMPUTED, FOURIER, WINOGRAD = 0, 1, 4, 7
     (of(IMAGES), {0, 1, 2, 6, 7}), (of(IMAGES, precision="highest"), {0, 1, 2}),
     (of(IMAGES, precision="tf32"), {0, 1, 2}), (of(IMAGES, bias=True), {1}),
     (of(IMAGES, bias=True, activation="relu"), {0, 1, 2, 6, 7}), (of(IMAGES, "filter"), {1, 5}),
-    (of(IMAGES, "filter", precision="highest"), {1})])
+    (of(IMAGES, "filter", precision="highest"), {1}), (of(IMAGES, "data"), {1, 4, 5}),
+    (of(IMAGES, "data", precision="tf32"), {1})])
 def test_algorithms_by_precision_and_epilogue(convolution, algorithms):
     assert cudnn.allowed(convolution) == algorithms
 
@@ -82,7 +83,8 @@ class NoGpu:
 @pytest.mark.parametrize(("convolution", "function", "addresses"), [
     (of(IMAGES), "ConvolutionForward", [256, 512, 768]),
     (of(IMAGES, bias=True, activation="relu"), "ConvolutionBiasActivationForward", [256, 512, 768, 1024, 768]),
-    (of(IMAGES, "filter"), "ConvolutionBackwardFilter", [256, 768, 512])])
+    (of(IMAGES, "filter"), "ConvolutionBackwardFilter", [256, 768, 512]),
+    (of(IMAGES, "data"), "ConvolutionBackwardData", [512, 768, 256])])
 def test_calls(convolution, function, addresses):
     """Pointers in the order of the function's parameters, the workspace that was asked for once, the stream."""
     library, sizes = NoGpu([(1, 0)]), []
@@ -169,7 +171,7 @@ def test_descriptors(library, at, precision, math):
         assert tensor(library, descriptor) == (0, shape, channels_last(*shape))
     assert filters(library, made.w) == (0, 1, (two.filters, two.channels, *two.window))
     axes = len(two.window)
-    assert steps(library, made.convolution, axes) == ((0,) * axes, two.strides, two.dilations, 1, 0, math)
+    assert steps(library, made.convolution, axes) == (two.padding, two.strides, two.dilations, 1, 0, math)
     output = (c_int * (axes + 2))()
     assert library.cudnnGetConvolutionNdForwardOutputDim(made.convolution, made.x, made.w, axes + 2, output) == 0
     assert tuple(output) == (two.items, two.filters, *two.positions), "the library counts windows as we do"
@@ -188,4 +190,4 @@ def test_without_a_driver_there_is_no_handle(library):
 
 def test_what_it_refuses_is_an_error(library):
     with pytest.raises(DeviceError, match="cudnnSetTensorNdDescriptorEx: cuDNN reports an error; got status 2000, CUDNN_"):
-        cudnn.Descriptors(library, of(Geometry(2, (9, 8), 0, 5, (3, 2), (1, 1), (1, 1))))
+        cudnn.Descriptors(library, of(Geometry(2, (9, 8), 0, 5, (3, 2), (1, 1), (1, 1), (0, 0))))
