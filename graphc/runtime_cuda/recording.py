@@ -1,7 +1,8 @@
 """A device that carries nothing out: it checks every call and keeps it, for tests and for reports.
 
 Checked: addresses lie in what was allocated, sizes fit, grids, blocks and shared memory are within the limits of
-every device from compute capability 8.0 on, what a kernel reads was written before.
+every device from compute capability 8.0 on, what a kernel reads was written before, what
+a library writes lies apart from what it reads.
 """
 
 from __future__ import annotations
@@ -118,9 +119,8 @@ class RecordingDevice:
         self.events.append(Event("launch", name, blocks, emitted.threads, tuple(arguments)))
 
     def multiply(self, product: Product) -> None:
-        for span in (product.a, product.b, *([product.bias] if product.bias is not None else [])):
-            self._read(span.address, span.nbytes, "a product")
-        self._bytes(product.c.address, product.c.nbytes)[...] = True
+        bias = [] if product.bias is None else [product.bias]
+        self._made("a product", (product.a, product.b, *bias), product.c)
         self.events.append(Event("multiply", size=product.m * product.n * product.k * product.batch))
 
     def convolves(self, convolution: Convolution) -> bool:
@@ -135,10 +135,16 @@ class RecordingDevice:
             if span is not None and (span.count != count or span.address % VECTOR):
                 raise DeviceError(f"a convolution's {name} that does not fit", where=self.name,
                                   expected=f"{count} elements from a multiple of {VECTOR} bytes on", got=span)
-        for span in convolution.read:
-            self._read(span.address, span.nbytes, "a convolution")
-        self._bytes(convolution.result.address, convolution.result.nbytes)[...] = True
+        self._made("a convolution", convolution.read, convolution.result)
         self.events.append(Event("convolve", convolution.kind, size=counts["y"] * prod((*at.window, at.channels))))
+
+    def _made(self, what: str, read: Sequence[Span], written: Span) -> None:
+        """What a library reads and writes, which must lie apart."""
+        for span in read:
+            self._read(span.address, span.nbytes, what)
+            if span.address < written.address + written.nbytes and written.address < span.address + span.nbytes:
+                raise DeviceError(f"{what} writes over what it reads", where=self.name, expected=span, got=written)
+        self._bytes(written.address, written.nbytes)[...] = True
 
     def record(self, work: Callable[[], None]) -> _Replay:
         """The work's events, once; each launch of it is one event."""

@@ -159,6 +159,23 @@ def test_with_both_gradients(case, rows, always):
         close(got, want)
 
 
+def test_what_lies_under_the_zeros_is_kept(always):
+    """For our kernels an image is dead once it stands there with its zeros, and its place is free for the result."""
+    made = graph("  %a = max_pool(%x){shape=(2,2), strides=(1,1)}\n"
+                 "  %p = pad(%a){low=(0,1,1,0), high=(0,1,1,0), value=0.0}\n"
+                 "  %y = convolution(%p, %w){strides=(1,1), dilations=(1,1)}\n  %r = relu(%y)\n"
+                 "  %m = max_pool(%r){shape=(2,2), strides=(1,1)}\n  return %m", "%x: f32[B,12,13,4]", "%w: f32[3,3,4,4]")
+    for library in (False, True):
+        with using(RecordingDevice(convolutions=library)):
+            f = compile_graph(made, target="cuda")
+            f(*arrays_for(made, 2))
+            choice = f.choice({"B": 2})
+        image, ends = next((v, last) for v, (_, last) in choice.plan.lives.items() if v.type.shape[1:] == (11, 12, 4))
+        assert ends == (2 if library else 1)
+        assert len(choice.skipped) == library
+        assert all(v not in choice.plan.lives for kernel in choice.skipped for v in kernel.outputs)
+
+
 def test_zeros_that_somebody_else_reads_are_stored(always):
     made = graph("  %p = pad(%x){low=(0,1,1,0), high=(0,1,1,0), value=0.0}\n"
                  "  %y = convolution(%p, %w){strides=(1,1), dilations=(1,1)}\n"
@@ -304,6 +321,8 @@ def test_the_recorder_checks_what_a_library_is_given():
     device.convolve(Convolution("filter", at, x, w, y))
     assert [(event.name, event.size) for event in device.events if event.kind == "convolve"] == [
         ("forward", 180), ("filter", 180)]
+    with pytest.raises(DeviceError, match="a convolution writes over what it reads"):
+        device.convolve(Convolution("forward", at, x, w, Span(x.address + 16, 30, F32)))
     for wrong in (Span(x.address, 23, F32), Span(x.address + 4, 24, F32)):
         with pytest.raises(DeviceError, match="a convolution's x that does not fit"):
             device.convolve(Convolution("forward", at, wrong, w, y))
