@@ -114,7 +114,8 @@ def _on_device(graph: Graph, kept: tuple[tuple[int, int], ...], states: Mapping[
     gpu = device.current()
     memory = plan(optimize(graph.replace(donations=kept), replace(choices, device=True)), fusion=fusion, device=True)
     kernels: dict[Kernel, Emitted] = cuda.emit_program(memory, choices.precision)
-    forms = libraries.library_forms(memory, choices.precision, products=gpu.has_products,
+    plain = choices.precision == "default" and choices.convolution == "direct"
+    forms = libraries.library_forms(memory, "highest" if plain else choices.precision, products=gpu.has_products,
                                     convolutions=gpu.has_convolutions)
     around = dict(own for form in forms.values() for own in form.kernels)
     scans = cuda.scan_forms(memory)

@@ -164,7 +164,7 @@ def _forward(kernel: Kernel, anchor: Op, memory: MemoryPlan, precision: str, gua
     epilogue = epilogue_of(kernel, KNOWN if kind == "forward" else NOTHING, guarded)
     if epilogue is None:
         return None
-    if kind == "forward" and (border is None or not _even(border)):
+    if kind == "forward" and border is not None and not _even(border):
         border = None
     if border is not None:
         image = border.value

@@ -1,8 +1,8 @@
 """A device that carries nothing out: it checks every call and keeps it, for tests and for reports.
 
 Checked: addresses lie in what was allocated, sizes fit, grids, blocks and shared memory are within the limits of
-every device from compute capability 8.0 on, what a kernel reads was written before, what
-a library writes lies apart from what it reads.
+every device from compute capability 8.0 on, what a kernel reads was written before, what a library writes lies apart
+from what it reads.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import pytest
 from graphc.ir import Builder, TensorType, dtype_of, symbol
 from graphc.ir.dims import bind
 from graphc.ir.evaluate import evaluate
-from graphc.ir.views import Digit, View, stored, view_of
+from graphc.ir.views import Digit, View, packed, stored, view_of
 
 F64 = dtype_of("f64")
 
@@ -63,7 +63,9 @@ def test_random_chains(seed):
     numbers = np.arange(120.0).reshape(4, 6, 5)
     every = evaluate(graph, [numbers], every=True)
     assert (view.value == x) == (blocked is None)
-    np.testing.assert_array_equal(every[view.value].reshape(-1)[offsets_of(view)], every[value])
+    places = offsets_of(view)
+    np.testing.assert_array_equal(every[view.value].reshape(-1)[places], every[value])
+    assert packed(view) == np.array_equal(places.reshape(-1), np.arange(places.size))
 
 
 def test_a_stored_value_is_one_digit_an_axis():

@@ -213,6 +213,13 @@ def test_precisions(precision, always):
     assert [one.precision for one in found] == ([] if precision == "bfloat16" else [precision])
 
 
+def test_plain_sums_where_they_are_asked_for(always):
+    made = FORWARD["a layer"][0]
+    with using(RecordingDevice()):
+        (one,) = convolutions(compile_graph(made, target="cuda", choices=Choices(convolution="direct")).calls(B=3))
+    assert one.precision == "highest"
+
+
 NO_CONVOLUTIONS = {
     "a window of one is a product": forward("B,8,8,4", "1,1,4,6", "(1,1)", "(1,1)"),
     "one window is a product": forward("B,3,2,4", "3,2,4,6", "(1,1)", "(1,1)"),
