@@ -1,6 +1,6 @@
 """`graphc check MODEL`: every value of a model, on a target and on the reference in double precision.
 
-What does not live here: the measuring (measure.py), the inputs (feeds.py).
+What does not live here: the measuring (measure.py), the inputs (feeds.py, inputs.py), the certificate (certificate.py).
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from graphc.cli.arguments import ArgumentParser, add_choices, add_target, choices_of, positive, seed
-from graphc.cli.feeds import feed_for
-from graphc.cli.files import load
+from graphc.cli.certificate import DIVERGED, certificate, summary_of, text_of
+from graphc.cli.files import load, write_whole
+from graphc.cli.gradients import plain_subject, subject_of
+from graphc.cli.inputs import feed_of
 from graphc.cli.measure import (
     BASE_TOLERANCE,
     CONVOLUTION_TOLERANCE,
@@ -21,9 +24,11 @@ from graphc.cli.measure import (
     UNFUSED_FACTOR,
     Measured,
     Report,
-    measure,
+    Runs,
+    report_of,
+    run,
 )
-from graphc.cli.models import graph_and_states
+from graphc.cli.provenance import file_hash
 from graphc.ir.lexer import escape
 
 EXPLANATION = f"""
@@ -51,6 +56,8 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--batch", type=positive, metavar="N", help="rows of the random inputs (default: 4)")
     parser.add_argument("--seed", type=seed, default=0, metavar="S",
                         help="of the inputs and the initial weights (default: 0)")
+    parser.add_argument("--inputs", metavar="FILE", help="arrays in place of random inputs: an npz file with an entry "
+                        "for each input, by name or numbered from 0")
     parser.add_argument("--tolerance", type=_tolerance, metavar="T", help="one tolerance in place of the derived ones")
     parser.add_argument("--train", action="store_true", help="the whole training step instead of inference")
     parser.add_argument("--optimizer", help="of the training step (default: the file's own, else sgd)")
@@ -58,21 +65,43 @@ def configure(parser: ArgumentParser) -> None:
     add_target(parser)
     add_choices(parser)
     parser.add_argument("--json", metavar="FILE", help="write every single value's errors there")
+    parser.add_argument("--certificate", metavar="FILE", help="write there, as JSON, every value's and gradient's "
+                        "errors and conditioning, the first that diverges, hashes, versions and the processor")
     parser.set_defaults(execute=execute)
 
 
 def execute(options: argparse.Namespace) -> int:
-    graph, states = graph_and_states(load(options.model, options.seed), options.train, options.optimizer, options.loss)
-    feed = feed_for(graph, states, options.seed, options.batch)
-    report = measure(graph, feed, options.target, options.tolerance, choices_of(options))
+    loaded = load(options.model, options.seed)
+    subject = (subject_of if options.certificate else plain_subject)(loaded, options.train, options.optimizer,
+                                                                     options.loss)
+    feed = feed_of(subject.graph, subject.states, loaded, options.inputs, options.seed, options.batch)
+    runs = run(subject.graph, feed, options.target, choices_of(options))
+    report = report_of(runs, options.tolerance)
     if options.json:
-        content = {"graph": graph.name, "target": options.target, "seed": options.seed,
+        content = {"graph": subject.graph.name, "target": options.target, "seed": options.seed,
                    "values": [m.as_json() for m in report.values], "outputs": [m.as_json() for m in report.outputs]}
         Path(options.json).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     print(table(report))
-    print(f"\n{escape(graph.name)} on {options.target}: {len(report.values)} values and {len(report.outputs)} outputs, "
-          f"{len(report.failed) or 'none'} beyond tolerance")
+    print(f"\n{escape(subject.graph.name)} on {options.target}: {len(report.values)} values and "
+          f"{len(report.outputs)} outputs, {len(report.failed) or 'none'} beyond tolerance")
+    if options.certificate:
+        made = certificate(subject, feed, runs, report, _about(options, loaded), _settings(options, runs))
+        write_whole(options.certificate, text_of(made))
+        print(summary_of(made, options.certificate))
     return 1 if report.failed else 0
+
+
+def _about(options: argparse.Namespace, loaded: Any) -> dict[str, Any]:
+    """Which file, and how it is trained."""
+    optimizer = getattr(loaded, "optimizer", None)
+    return {"file": Path(options.model).name, "file_sha256": file_hash(options.model),
+            "training_step": bool(options.train), "optimizer": type(optimizer).__name__ if optimizer else None}
+
+
+def _settings(options: argparse.Namespace, runs: Runs) -> dict[str, Any]:
+    return {"target": options.target, "precision": options.precision, "convolution": options.convolution,
+            "seed": options.seed, "inputs": "given" if options.inputs else "random",
+            "sizes": dict(sorted(runs.sizes.items())), "tolerance": options.tolerance, "diverged": DIVERGED}
 
 
 def table(report: Report) -> str:

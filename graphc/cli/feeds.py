@@ -20,23 +20,27 @@ _PASSES_ON = frozenset({"cast", "reshape", "transpose", "broadcast", "slice", "r
 MAX_ELEMENTS = 2**28
 
 
-def sizes_for(graph: Graph, batch: int | None) -> dict[str, int]:
-    """A size for every symbol of the inputs."""
+def sizes_for(graph: Graph, batch: int | None, given: Mapping[int, np.ndarray] | None = None) -> dict[str, int]:
+    """A size for every symbol of the inputs: what the given arrays say, else `batch` or a number of our own."""
     names = sorted(symbols(*(d for v in graph.inputs for d in v.type.shape)))
     sizes = {name: DEFAULT_SIZES.get(name, 5 + position) for position, name in enumerate(names)}
-    return {**sizes, "B": batch} if batch is not None and "B" in sizes else sizes
+    told = {str(dim): size for position, array in (given or {}).items()
+            for dim, size in zip(graph.inputs[position].type.shape, array.shape, strict=True) if str(dim) in sizes}
+    return {**sizes, **({"B": batch} if batch is not None and "B" in sizes else {}), **told}
 
 
-def feed_for(graph: Graph, states: Mapping[int, Any], seed: int, batch: int | None) -> list[np.ndarray]:
-    """One array per input: a state's own value, or random numbers.
+def feed_for(graph: Graph, states: Mapping[int, Any], seed: int, batch: int | None,
+             given: Mapping[int, np.ndarray] | None = None) -> list[np.ndarray]:
+    """One array per input: the one that is given, a state's own value, or random numbers.
 
     Floats are normally distributed, integers and truth values 0 or 1, whatever is used as an index lies in range.
     Raises ShapeError for an input too large to fill.
     """
     rng = np.random.default_rng(seed)
-    sizes = sizes_for(graph, batch)
+    sizes = sizes_for(graph, batch, given)
     limits = {v: bind(limit, sizes) for v, limit in index_limits(graph).items()}
-    return [np.array(states[position].array) if position in states else _random(rng, value, sizes, limits)
+    known = {**{position: np.array(state.array) for position, state in states.items()}, **(given or {})}
+    return [known[position] if position in known else _random(rng, value, sizes, limits)
             for position, value in enumerate(graph.inputs)]
 
 

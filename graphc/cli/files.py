@@ -1,7 +1,7 @@
-"""Reading what a command is given: graph text, or a model as JSON, YAML or HDF5; `-` is stdin.
+"""Reading what a command is given: graph text, or a model as JSON, YAML or HDF5; `-` is stdin. Writing text whole.
 
 A known ending decides what a file is, else its first bytes. What does not live here: the readers themselves
-(ir/parser.py, frontend_keras/models.py, model_files.py), writing.
+(ir/parser.py, frontend_keras/models.py, model_files.py).
 """
 
 from __future__ import annotations
@@ -51,6 +51,12 @@ def kind_of(start: bytes) -> str:
     if _GRAPH_START.match(start):
         return "graph"
     return "json" if start.lstrip().startswith(b"{") else "yaml"
+
+
+def write_whole(path: str, text: str) -> None:
+    """Write a text file that takes the place of `path` when all of it is there. Raises OSError."""
+    with import_module("graphc.frontend_keras.saving.hdf5").replacing(path) as temporary:
+        Path(temporary).write_text(text, encoding="utf-8")
 
 
 def _start(path: str) -> bytes:

@@ -4,7 +4,7 @@ For every op two programs run on the same inputs: the target, compiled so that e
 reference in float64. An op's own error is what it adds itself: the reference computes it in float64 from the very
 operands that the target had. Its accumulated error is the distance to a run that is float64 from the inputs on.
 
-What does not live here: making inputs (feeds.py), printing (check.py).
+What does not live here: making inputs (feeds.py), distances of arrays (distances.py), printing (check.py).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.cli.distances import largest, relative_error, ulp_error
 from graphc.cli.feeds import shape_of
 from graphc.compiler import compile_graph
 from graphc.ir.dims import SymExpr, bind, symbol, symbols
@@ -29,13 +30,15 @@ from graphc.passes.choices import DEFAULT, Choices
 BASE_TOLERANCE = 1e-5
 CONVOLUTION_TOLERANCE = 2e-5  # of a convolution's largest value: what Winograd's algorithm has to keep to
 OUTPUT_TOLERANCE = 1e-4
+GIVEN = "given"  # the rule of a tolerance that the caller chose
 UNFUSED_FACTOR = 4  # how much further from float64 fusion may take an output, where that is more
 SUMS = frozenset({"reduce_sum", "reduce_mean", "reduce_variance", "cumsum", "gather_grad"})
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One result of one op. Errors are relative to `scale` (see `scales_of`); `ulp` is element by element."""
+    """One result of one op. Errors are relative to `scale` (see `scales_of`); `ulp` is element by element; `rule` says
+    where the tolerance comes from."""
 
     value: str
     op: str
@@ -45,6 +48,7 @@ class Measured:
     ulp: float
     accumulated: float
     tolerance: float
+    rule: str
 
     @property
     def passed(self) -> bool:
@@ -67,37 +71,62 @@ class Report:
         return [m for m in (*self.values, *self.outputs) if not m.passed]
 
 
-def measure(graph: Graph, feed: Sequence[np.ndarray], target: str, tolerance: float | None = None,
-            choices: Choices = DEFAULT) -> Report:
-    """All errors of `graph` on `target` for these inputs; `tolerance` replaces the derived ones."""
+@dataclass(frozen=True)
+class Runs:
+    """The arrays of one feed.
+
+    found: of every value on the target, compiled so that every value is an output. exact: in float64 from the inputs
+    on. outputs: of the program as it is compiled for use. sizes: what the feed says of the symbols.
+    """
+
+    graph: Graph
+    sizes: Mapping[str, int]
+    found: Mapping[Value, np.ndarray]
+    exact: Mapping[Value, np.ndarray]
+    outputs: Sequence[np.ndarray]
+
+
+def run(graph: Graph, feed: Sequence[np.ndarray], target: str, choices: Choices = DEFAULT) -> Runs:
+    """Both programs on the target, and the reference in float64."""
     graph = graph.replace(donations=())
     every = tuple(r for op in graph.ops for r in op.results)
     found = dict(zip(graph.inputs, feed, strict=True))
     everything = compile_graph(graph.replace(outputs=every), target=target, choices=choices)
     found.update(zip(every, everything(*feed), strict=True))
     exact = evaluate(graph, feed, float64=True, every=True)
-    accumulated = {v: relative_error(a, exact[v], 0.0) for v, a in found.items()}
-    names, sizes = names_of(graph), bind_inputs(graph.inputs, [a.shape for a in feed])
-    values = [measured for op in graph.ops
-              for measured in _measure_op(op, found, accumulated, names, sizes, tolerance)]
+    outputs = compile_graph(graph, target=target, choices=choices)(*feed)
+    return Runs(graph, bind_inputs(graph.inputs, [a.shape for a in feed]), found, exact, outputs)
+
+
+def measure(graph: Graph, feed: Sequence[np.ndarray], target: str, tolerance: float | None = None,
+            choices: Choices = DEFAULT) -> Report:
+    """All errors of `graph` on `target` for these inputs; `tolerance` replaces the derived ones."""
+    return report_of(run(graph, feed, target, choices), tolerance)
+
+
+def report_of(runs: Runs, tolerance: float | None = None) -> Report:
+    """The errors of every result of every op, in order, and of the outputs."""
+    accumulated = {v: relative_error(a, runs.exact[v], 0.0) for v, a in runs.found.items()}
+    names, producers = names_of(runs.graph), runs.graph.producers()
+    values = [measured for op in runs.graph.ops
+              for measured in _measure_op(op, runs, accumulated, names, tolerance)]
     outputs = []
-    producers = graph.producers()
-    for value, result in zip(graph.outputs, compile_graph(graph, target=target, choices=choices)(*feed), strict=True):
-        error = relative_error(result, exact[value], 0.0)
-        limit = max(OUTPUT_TOLERANCE, UNFUSED_FACTOR * accumulated[value]) if tolerance is None else tolerance
+    for value, result in zip(runs.graph.outputs, runs.outputs, strict=True):
+        error = relative_error(result, runs.exact[value], 0.0)
+        limit, rule = _output_tolerance(accumulated[value]) if tolerance is None else (tolerance, GIVEN)
         origin = producers[value].origin if value in producers else ""
         outputs.append(Measured(names[value], "output", origin, str(value.type), error,
-                                ulp_error(result, exact[value]), error, limit))
+                                ulp_error(result, runs.exact[value]), error, limit, rule))
     return Report(values, outputs)
 
 
-def _measure_op(op: Op, found: Mapping[Value, np.ndarray], accumulated: Mapping[Value, float],
-                names: Mapping[Value, str], sizes: Mapping[str, int], tolerance: float | None) -> list[Measured]:
-    operands = [found[v] for v in op.operands]
-    own, scales = _alone(op, operands, sizes), scales_of(op, operands, sizes)
-    limit = tolerance_of(op, sizes) if tolerance is None else tolerance
-    return [Measured(names[v], op.name, op.origin, str(v.type), relative_error(found[v], exact, scale),
-                     ulp_error(found[v], exact), accumulated[v], limit)
+def _measure_op(op: Op, runs: Runs, accumulated: Mapping[Value, float], names: Mapping[Value, str],
+                tolerance: float | None) -> list[Measured]:
+    operands = [runs.found[v] for v in op.operands]
+    own, scales = alone(op, operands, runs.sizes), scales_of(op, operands, runs.sizes)
+    limit, rule = (tolerance_of(op, runs.sizes), rule_of(op, runs.sizes)) if tolerance is None else (tolerance, GIVEN)
+    return [Measured(names[v], op.name, op.origin, str(v.type), relative_error(runs.found[v], exact, scale),
+                     ulp_error(runs.found[v], exact), accumulated[v], limit, rule)
             for v, exact, scale in zip(op.results, own, scales, strict=True)]
 
 
@@ -107,6 +136,21 @@ def tolerance_of(op: Op, sizes: Mapping[str, int]) -> float:
     if op.name == "convolution":
         return CONVOLUTION_TOLERANCE
     return BASE_TOLERANCE * math.sqrt(max(1, terms_of(op, sizes)))
+
+
+def rule_of(op: Op, sizes: Mapping[str, int]) -> str:
+    """The formula behind `tolerance_of`, with its numbers."""
+    if op.name == "convolution":
+        return f"{CONVOLUTION_TOLERANCE:g}, of any algorithm of convolutions"
+    terms = terms_of(op, sizes)
+    return f"{BASE_TOLERANCE:g} * sqrt({terms} terms)" if terms > 1 else f"{BASE_TOLERANCE:g}"
+
+
+def _output_tolerance(accumulated: float) -> tuple[float, str]:
+    fused = UNFUSED_FACTOR * accumulated
+    if fused > OUTPUT_TOLERANCE:
+        return fused, f"{UNFUSED_FACTOR} * accumulated error of the value"
+    return OUTPUT_TOLERANCE, f"{OUTPUT_TOLERANCE:g}"
 
 
 def terms_of(op: Op, sizes: Mapping[str, int]) -> int:
@@ -131,52 +175,11 @@ def scales_of(op: Op, operands: Sequence[np.ndarray], sizes: Mapping[str, int]) 
     if op.spec.kind is not Kind.CONTRACT and op.name not in SUMS:
         return [0.0] * len(op.results)
     magnitudes = [np.abs(x) if x.dtype.kind == "f" else x for x in operands]
-    return [_largest(r) for r in _alone(op, magnitudes, sizes)]
+    return [largest(r) for r in alone(op, magnitudes, sizes)]
 
 
-def relative_error(found: np.ndarray, exact: np.ndarray, scale: float) -> float:
-    """The largest difference, relative to `scale` or to the largest magnitude of `exact`, whichever is larger.
-
-    Infinite where NaN or infinities do not agree, or where integers or truth values differ.
-    """
-    if found.dtype.kind != "f":
-        return 0.0 if np.array_equal(found, exact) else math.inf
-    difference = _difference(found, exact)
-    if not difference.size or not difference.max():
-        return 0.0
-    largest = max(scale, _largest(exact))
-    return float(difference.max() / largest) if largest else math.inf
-
-
-def ulp_error(found: np.ndarray, exact: np.ndarray) -> float:
-    """The largest difference in units of the last place of the exact result, element by element."""
-    if found.dtype.kind != "f":
-        return relative_error(found, exact, 0.0)
-    difference = _difference(found, exact)
-    if not difference.size:
-        return 0.0
-    with np.errstate(all="ignore"):
-        unit = np.spacing(np.abs(exact).astype(found.dtype)).astype(np.float64)
-        return float(np.where(difference > 0, difference / np.where(np.isfinite(unit), unit, 1), 0).max())
-
-
-def _difference(found: np.ndarray, exact: np.ndarray) -> np.ndarray:
-    """|found - exact|, 0 where both are NaN or the same infinity, infinite where only one is."""
-    with np.errstate(all="ignore"):
-        rounded = np.asarray(exact).astype(found.dtype)
-        same = (found == rounded) & ~np.isfinite(found) | np.isnan(found) & np.isnan(rounded)
-        special = ~(np.isfinite(found) & np.isfinite(rounded))
-        difference = np.abs(found.astype(np.float64) - exact)
-    return np.where(same, 0.0, np.where(special, np.inf, difference))
-
-
-def _largest(array: np.ndarray) -> float:
-    finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
-    return float(np.abs(finite).max()) if finite.size else 0.0
-
-
-def _alone(op: Op, operands: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
-    """The results of this op alone in float64. Extra inputs tell the sizes that no operand tells."""
+def alone(op: Op, operands: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
+    """The results of this op by itself in float64. Extra inputs tell the sizes that no operand tells."""
     distinct = dict(zip(op.operands, operands, strict=True))
     told = {n for v in distinct for d in v.type.shape if isinstance(d, SymExpr) for n in symbols(d) if str(d) == n}
     for name in sorted(sizes.keys() - told):

@@ -35,19 +35,29 @@ def graph_and_states(loaded: Any, train: bool = False, optimizer: str | None = N
         if train:
             raise ArgumentError("graph text has no training step", where="--train", expected="a model")
         return loaded, {}
-    return _step(loaded, optimizer, loss) if train else loaded.lower_to_graph()
+    return lowered(training_step(loaded, optimizer, loss)) if train else loaded.lower_to_graph()
 
 
-def _step(model: Any, optimizer: str | None, loss: str | None) -> tuple[Graph, dict[int, Any]]:
+def training_step(model: Any, optimizer: str | None = None, loss: str | None = None) -> Any:
+    """The K.function of one step of training. Raises ArgumentError for a model without a loss."""
+    compile_for_training(model, optimizer, loss)
+    functions = import_module("graphc.frontend_keras.engine.functions")
+    return functions.ModelFunctions(model).special(functions.TRAIN)
+
+
+def compile_for_training(model: Any, optimizer: str | None, loss: str | None) -> None:
+    """Compile the model where an optimizer or a loss is given. Raises ArgumentError for a model without a loss."""
     own = getattr(model, "optimizer", None) is not None
     if loss is None and not own:
         raise ArgumentError("a training step needs a loss", where="--train", fix="Add --loss, such as --loss mse.")
     if loss is not None or optimizer is not None:
         model.compile(optimizer=optimizer or (model.optimizer if own else "sgd"), loss=loss or model.loss)
-    functions = import_module("graphc.frontend_keras.engine.functions")
-    step = functions.ModelFunctions(model).special(functions.TRAIN)
-    graph, states = step.graph_and_states()
-    return graph, {len(step.inputs) + position: state for position, state in enumerate(states)}
+
+
+def lowered(function: Any) -> tuple[Graph, dict[int, Any]]:
+    """The graph of a K.function, and its states by the positions of their inputs."""
+    graph, states = function.graph_and_states()
+    return graph, {len(function.inputs) + position: state for position, state in enumerate(states)}
 
 
 def bind_batch(graph: Graph, batch: int | None) -> Graph:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from graphc.cli import measure
+from graphc.cli.distances import relative_error, ulp_error
 from graphc.cli.feeds import feed_for, index_limits
-from graphc.cli.measure import relative_error, ulp_error
 from graphc.compiler import compile_graph
 from graphc.errors import ShapeError
 from graphc.ir.parser import parse
