@@ -15,38 +15,34 @@
 The same model, inputs, settings and environment give the same bytes: there is no time and no path in it, and numbers
 are written so that they read back exactly; NaN and infinities are the texts "nan", "inf", "-inf".
 
-What does not live here: measuring (measure.py), condition numbers (conditioning.py), hashes (provenance.py).
+What does not live here: the entries of values and outputs (entries.py), measuring (measure.py), hashes (provenance.py).
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from graphc.cli import conditioning, distances, measure, provenance
+from graphc.cli import measure, provenance
+from graphc.cli.entries import CAUSES, output_entries, value_entries
 from graphc.cli.gradients import Subject
-from graphc.cli.measure import Measured, Report, Runs
-from graphc.ir.graph import Op, Value
+from graphc.cli.measure import Report, Runs
+from graphc.ir.graph import Value
 from graphc.ir.lexer import escape
 from graphc.ir.printer import names_of
 
 FORMAT, VERSION = "graphc numerics certificate", 1
 DIVERGED = measure.OUTPUT_TOLERANCE
-ZERO = 2.0**-50  # of its terms: what float64 cannot tell from 0
-CAUSES = {"own error": "its own error is beyond tolerance", "rounding": "rounding of terms that cancel",
-          "amplification": "it magnifies errors of its operands", "inherited": "an operand was as far off"}
-TINY, HUGE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 RULES = {
     "own": "the error of this op alone: against the op in float64 on the operands that the target had",
     "accumulated": "the error against a run that is float64 from the inputs on",
     "relative": "the largest difference, divided by the largest magnitude of the exact value; in `own` of sums and "
                 "contractions by the largest sum of magnitudes, since terms may cancel",
     "ulp": "the largest difference in units of the last place of the exact element in the value's own type",
+    "steps": "the steps of the loops around the op: first axes of the value, which is measured over all of them",
     "worst": "the element with the largest difference",
     "tolerance": "of own.relative; of outputs, of accumulated.relative",
     "condition": "c = sum_i |x_i df/dx_i| / |y| for every element y of the result, at the exact operands: how much "
@@ -56,18 +52,15 @@ RULES = {
     "special": "pairs: how many elements are so on the target, and in float64; denormal: not 0 and below 2^-126",
     "overflow, underflow": "elements that float64 holds and float32 cannot: beyond its largest number, or not 0 and "
                            "below its smallest normal one",
-    "cause": "why a value is further from float64 than settings.diverged. own error: the op's own error is beyond "
-             "tolerance; rounding: its rounding, within tolerance, is most of it, as its terms cancel; amplification: it "
-             "magnified errors of its operands; inherited: an operand was as far off; zero: the exact value is 0 but for "
-             "float64's rounding of its terms (or an operand was), so that no relative error says anything",
+    "cause": {"why": "a value is further from float64 than settings.diverged", **CAUSES},
 }
 
 
 def certificate(subject: Subject, feed: Sequence[np.ndarray], runs: Runs, report: Report, about: Mapping[str, Any],
                 settings: Mapping[str, Any]) -> dict[str, Any]:
     """The document. about: file, its hash, optimizer and loss; settings: how the command was called."""
-    values = list(_values(runs, report, settings["diverged"]))
-    outputs = list(_outputs(subject, runs, report))
+    values = list(value_entries(runs, report, settings["diverged"]))
+    outputs = list(output_entries(subject, runs, report))
     inputs = [_array(value, array) for value, array in _named(runs, feed, subject, states=False)]
     weights = [_array(value, array) for value, array in _named(runs, feed, subject, states=True)]
     beyond = next((v for v in values if not v["passed"]), None) or next((o for o in outputs if not o["passed"]), None)
@@ -79,6 +72,11 @@ def certificate(subject: Subject, feed: Sequence[np.ndarray], runs: Runs, report
         "verdict": "within tolerance" if beyond is None else "beyond tolerance"}
     document = {"format": FORMAT, "version": VERSION, "digest": provenance.document_hash(body), **body}
     return {**document, "run": provenance.run_conditions()}
+
+
+def body_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The part that the digest is of."""
+    return {key: content for key, content in document.items() if key not in ("format", "version", "digest", "run")}
 
 
 def text_of(document: Mapping[str, Any]) -> str:
@@ -128,10 +126,6 @@ def _json(content: Any) -> str:
     return json.dumps(content, allow_nan=False)
 
 
-def _number(number: float) -> float | str:
-    return number if math.isfinite(number) else str(number)
-
-
 def _subject(subject: Subject, about: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]],
              weights: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     parts = {"graph_sha256": provenance.graph_hash(subject.plain),
@@ -152,110 +146,6 @@ def _named(runs: Runs, feed: Sequence[np.ndarray], subject: Subject,
 def _array(named: tuple[str, Value], array: np.ndarray) -> dict[str, Any]:
     name, value = named
     return {"name": name, "type": str(value.type), "shape": list(array.shape), "sha256": provenance.array_hash(array)}
-
-
-# ---- values
-
-
-def _values(runs: Runs, report: Report, diverged: float) -> Iterator[dict[str, Any]]:
-    measured = iter(report.values)
-    accumulated = {v: distances.relative_error(a, runs.exact[v], 0.0) for v, a in runs.found.items()}
-    zeros: set[Value] = set()
-    for op in runs.graph.ops:
-        exact = [runs.exact[v] for v in op.results]
-        conditions = conditioning.conditions_of(op, [runs.exact[v] for v in op.operands], exact, runs.sizes)
-        alone = measure.alone(op, [runs.found[v] for v in op.operands], runs.sizes)
-        for value, one, condition in zip(op.results, alone, conditions, strict=True):
-            entry = _value(op, value, next(measured), runs, one, condition)
-            if accumulated[value] > diverged:
-                entry["cause"] = _cause(op, entry, one, value, runs, accumulated, zeros)
-                zeros |= {value} if entry["cause"] == "zero" else set()
-            yield entry
-
-
-def _value(op: Op, value: Value, measured: Measured, runs: Runs, alone: np.ndarray,
-           condition: conditioning.Condition | None) -> dict[str, Any]:
-    found, exact = runs.found[value], runs.exact[value]
-    worst = distances.worst_of(found, alone)
-    return {"value": measured.value, "op": op.name, "layer": op.origin, "type": str(value.type),
-            "shape": list(found.shape), "passed": measured.passed,
-            "own": {"relative": _number(measured.relative), "ulp": _number(measured.ulp), "worst": _worst(worst)},
-            "accumulated": _distance(found, exact), "tolerance": _number(measured.tolerance),
-            "tolerance_from": measured.rule, "condition": _condition(condition), **_specials(found, exact)}
-
-
-def _cause(op: Op, entry: Mapping[str, Any], alone: np.ndarray, value: Value, runs: Runs,
-           accumulated: Mapping[Value, float], zeros: Collection[Value]) -> str:
-    """Why a value is far from float64; see RULES."""
-    found, exact, condition = runs.found[value], runs.exact[value], entry["condition"]
-    if not entry["passed"]:
-        return "own error"
-    if condition and distances.largest(exact) <= ZERO * float(condition["terms"]):
-        return "zero"
-    if found.dtype.kind == "f" and \
-            distances.largest_difference(found, alone) >= distances.largest_difference(found, exact) / 2:
-        return "rounding"
-    furthest = max(op.operands, key=lambda v: accumulated[v])
-    if accumulated[furthest] < accumulated[value] / 2:
-        return "amplification"
-    return "zero" if furthest in zeros else "inherited"
-
-
-def _distance(found: np.ndarray, exact: np.ndarray) -> dict[str, Any]:
-    return {"relative": _number(distances.relative_error(found, exact, 0.0)),
-            "ulp": _number(distances.ulp_error(found, exact))}
-
-
-def _worst(worst: distances.Worst | None) -> dict[str, Any] | None:
-    if worst is None:
-        return None
-    return {"at": list(worst.at), "found": _number(worst.found), "exact": _number(worst.exact)}
-
-
-def _condition(condition: conditioning.Condition | None) -> dict[str, Any] | None:
-    if condition is None:
-        return None
-    numbers = {**asdict(condition), "bits": condition.bits}
-    return {name: _number(n) if isinstance(n, float) else n for name, n in numbers.items()}
-
-
-def _specials(found: np.ndarray, exact: np.ndarray) -> dict[str, Any]:
-    if found.dtype.kind != "f":
-        return {"special": None, "overflow": 0, "underflow": 0}
-    tests: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        "nan": np.isnan, "infinite": np.isinf, "zero": lambda a: a == 0,
-             "denormal": lambda a: (a != 0) & (np.abs(a) < TINY)}
-    pairs = {name: [int(np.count_nonzero(test(a))) for a in (found, exact)] for name, test in tests.items()}
-    beyond = np.isfinite(exact) & (np.abs(exact) > HUGE) if found.dtype == np.float32 else np.zeros(0, bool)
-    return {"special": pairs, "overflow": int(np.count_nonzero(beyond)), "underflow": pairs["denormal"][1]}
-
-
-# ---- outputs, summary
-
-
-def _outputs(subject: Subject, runs: Runs, report: Report) -> Iterator[dict[str, Any]]:
-    roles = _roles(subject, names_of(runs.graph))
-    rows = zip(runs.graph.outputs, runs.outputs, report.outputs, strict=True)
-    for number, (value, found, measured) in enumerate(rows):
-        yield {"output": number, "role": roles[number], "value": measured.value, "layer": measured.layer,
-               "type": str(value.type), "shape": list(found.shape), "passed": measured.passed,
-               "accumulated": {**_distance(found, runs.exact[value]),
-                               "worst": _worst(distances.worst_of(found, runs.exact[value]))},
-               "tolerance": _number(measured.tolerance), "tolerance_from": measured.rule,
-               **_specials(found, runs.exact[value])}
-
-
-def _roles(subject: Subject, names: Mapping[Value, str]) -> list[str]:
-    """What each output is: an output of the model, the loss, a gradient, the new value of a state."""
-    graph = subject.graph
-    roles = ["output"] * len(graph.outputs)
-    if subject.loss is not None:
-        roles[subject.loss] = "loss"
-    for output, position in graph.donations:
-        roles[output] = f"new value of {names[graph.inputs[position]]}"
-    for position, output in subject.gradients.items():
-        roles[output] = f"gradient by {names[graph.inputs[position]]}"
-    return roles
 
 
 def _place(entry: Mapping[str, Any] | None) -> dict[str, Any] | None:

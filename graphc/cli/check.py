@@ -24,11 +24,11 @@ from graphc.cli.measure import (
     UNFUSED_FACTOR,
     Measured,
     Report,
-    Runs,
     report_of,
     run,
 )
 from graphc.cli.provenance import file_hash
+from graphc.cli.verification import adopt_settings, read_certificate, verdict_of
 from graphc.ir.lexer import escape
 
 EXPLANATION = f"""
@@ -67,16 +67,26 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--json", metavar="FILE", help="write every single value's errors there")
     parser.add_argument("--certificate", metavar="FILE", help="write there, as JSON, every value's and gradient's "
                         "errors and conditioning, the first that diverges, hashes, versions and the processor")
+    parser.add_argument("--verify-certificate", metavar="FILE", help="make a certificate again, with its settings, and "
+                        "say what is different; status 1 where that is more than the environment")
     parser.set_defaults(execute=execute)
 
 
 def execute(options: argparse.Namespace) -> int:
+    old = read_certificate(options.verify_certificate) if options.verify_certificate else None
+    if old is not None:
+        adopt_settings(options, old)
     loaded = load(options.model, options.seed)
-    subject = (subject_of if options.certificate else plain_subject)(loaded, options.train, options.optimizer,
-                                                                     options.loss)
+    certified = options.certificate or old is not None
+    subject = (subject_of if certified else plain_subject)(loaded, options.train, options.optimizer, options.loss)
     feed = feed_of(subject.graph, subject.states, loaded, options.inputs, options.seed, options.batch)
     runs = run(subject.graph, feed, options.target, choices_of(options))
     report = report_of(runs, options.tolerance)
+    made = certificate(subject, feed, runs, report, _about(options, loaded), _settings(options)) if certified else {}
+    if old is not None:
+        holds, text = verdict_of(old, made, options.verify_certificate)
+        print(text)
+        return 0 if holds else 1
     if options.json:
         content = {"graph": subject.graph.name, "target": options.target, "seed": options.seed,
                    "values": [m.as_json() for m in report.values], "outputs": [m.as_json() for m in report.outputs]}
@@ -85,7 +95,6 @@ def execute(options: argparse.Namespace) -> int:
     print(f"\n{escape(subject.graph.name)} on {options.target}: {len(report.values)} values and "
           f"{len(report.outputs)} outputs, {len(report.failed) or 'none'} beyond tolerance")
     if options.certificate:
-        made = certificate(subject, feed, runs, report, _about(options, loaded), _settings(options, runs))
         write_whole(options.certificate, text_of(made))
         print(summary_of(made, options.certificate))
     return 1 if report.failed else 0
@@ -95,13 +104,14 @@ def _about(options: argparse.Namespace, loaded: Any) -> dict[str, Any]:
     """Which file, and how it is trained."""
     optimizer = getattr(loaded, "optimizer", None)
     return {"file": Path(options.model).name, "file_sha256": file_hash(options.model),
-            "training_step": bool(options.train), "optimizer": type(optimizer).__name__ if optimizer else None}
+            "optimizer": type(optimizer).__name__ if optimizer else None}
 
 
-def _settings(options: argparse.Namespace, runs: Runs) -> dict[str, Any]:
-    return {"target": options.target, "precision": options.precision, "convolution": options.convolution,
-            "seed": options.seed, "inputs": "given" if options.inputs else "random",
-            "sizes": dict(sorted(runs.sizes.items())), "tolerance": options.tolerance, "diverged": DIVERGED}
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """What is needed to make the certificate again."""
+    named = ("target", "precision", "convolution", "train", "optimizer", "loss", "seed", "batch", "tolerance")
+    return {**{name: getattr(options, name) for name in named}, "inputs": "given" if options.inputs else "random",
+            "diverged": DIVERGED}
 
 
 def table(report: Report) -> str:

@@ -1,8 +1,8 @@
 """How much an op magnifies relative errors of its operands: the condition number of every element of its result.
 
 For y = f(x1, x2, ...) it is c = sum_i |x_i df/dx_i| / |y|: relative errors of size e in the operands make one of
-up to c e in y (Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, section 1.6). Everything is computed
-in float64 at the given operands, by the method that fits the op:
+up to c e in y (Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, section 1.6). It is computed in
+float64 at the operands of a run in float64, by the method that fits the op:
 
     moves              the result is one of the operands' elements: c = 1
     derivative         elementwise: the op's own gradient rule gives df/dx
@@ -24,6 +24,7 @@ import numpy as np
 
 from graphc.cli.distances import largest
 from graphc.cli.measure import SUMS, alone
+from graphc.cli.sites import Site
 from graphc.ir.bind_dims import bind_attr
 from graphc.ir.builder import Builder
 from graphc.ir.evaluate import evaluate
@@ -56,18 +57,15 @@ class Condition:
         return math.log2(max(1.0, self.max))
 
 
-def conditions_of(op: Op, operands: Sequence[np.ndarray], results: Sequence[np.ndarray],
-                  sizes: Mapping[str, int]) -> list[Condition | None]:
-    """One for each result; None for what is no float or does not depend on a float.
-
-    operands, results  f64 where the op's are f32, as a run in float64 has them
-    """
+def conditions_of(site: Site, sizes: Mapping[str, int]) -> list[Condition | None]:
+    """One for each result, at the operands of the run in float64; None for what is no float or depends on none."""
+    op = site.op
     if op.spec.kind is Kind.SOURCE or not any(v.type.dtype.is_float for v in op.operands):
         return [None] * len(op.results)
     with np.errstate(all="ignore"):
-        method, moved = _moved(op, operands, results, sizes)
+        method, moved = _moved(site, sizes)
         return [_summary(method, m, y) if v.type.dtype.is_float else None
-                for v, m, y in zip(op.results, moved, results, strict=True)]
+                for v, m, y in zip(op.results, moved, site.exact, strict=True)]
 
 
 def method_of(op: Op) -> str:
@@ -79,45 +77,43 @@ def method_of(op: Op) -> str:
     return DERIVATIVE if op.spec.kind is Kind.ELEMENTWISE and op.spec.vjp is not None else PERTURBATION
 
 
-def _moved(op: Op, operands: Sequence[np.ndarray], results: Sequence[np.ndarray],
-           sizes: Mapping[str, int]) -> tuple[str, Sequence[np.ndarray]]:
+def _moved(site: Site, sizes: Mapping[str, int]) -> tuple[str, Sequence[np.ndarray]]:
     """The method, and for every result how far its elements move, c |y|."""
-    method = method_of(op)
+    op, operands, method = site.op, site.exact_operands, method_of(site.op)
     if method == MOVES:
-        return method, [np.abs(y) for y in results]
+        return method, [np.abs(y) for y in site.exact]
     if method == DERIVATIVE:
         return method, [_by_derivative(op, operands, sizes)]
     if method == MAGNITUDES:
         magnitudes = [np.abs(x) if x.dtype.kind == "f" else x for x in operands]
-        return method, [FACTORS[op.name] * y for y in alone(op, magnitudes, sizes)]
-    return method, _by_perturbation(op, operands, results, sizes)
+        return method, [FACTORS[op.name] * y for y in alone(op, magnitudes, sizes, site.steps)]
+    return method, _by_perturbation(site, sizes)
 
 
 def _by_derivative(op: Op, operands: Sequence[np.ndarray], sizes: Mapping[str, int]) -> np.ndarray:
     inputs = [Value(TensorType(v.type.dtype, x.shape), "x") for v, x in zip(op.operands, operands, strict=True)]
     builder = Builder(inputs)
     one = builder.emit_op(op.spec, inputs, {name: bind_attr(value, sizes) for name, value in op.attrs})
-    if not one.result.type.dtype.is_float:
-        return np.zeros(one.result.type.shape)  # type: ignore[arg-type]
-    assert op.spec.vjp is not None
+    moved = np.zeros(operands[0].shape)
+    if not one.result.type.dtype.is_float or op.spec.vjp is None:
+        return moved
     pulled = op.spec.vjp(RuleContext(builder, one), Traced(builder, builder.full_like(1, one.result)),
                          *(Traced(builder, v) for v in inputs))
-    moved: np.ndarray | float = 0.0
     for traced, x in zip(pulled, operands, strict=True):
         if traced is not None and x.dtype.kind == "f":
             graph = Graph(op.name, tuple(inputs), tuple(builder.ops), (traced.value,))
-            moved = moved + np.abs(x * evaluate(graph, operands, float64=True)[0])
-    return np.broadcast_to(np.asarray(moved, np.float64), one.result.type.shape)  # type: ignore[arg-type]
+            moved += np.abs(x * evaluate(graph, operands, float64=True)[0])
+    return moved
 
 
-def _by_perturbation(op: Op, operands: Sequence[np.ndarray], results: Sequence[np.ndarray],
-                     sizes: Mapping[str, int]) -> list[np.ndarray]:
+def _by_perturbation(site: Site, sizes: Mapping[str, int]) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
-    moved = [np.zeros(y.shape) for y in results]
+    moved = [np.zeros(y.shape) for y in site.exact]
     for _ in range(DRAWS):
         near = {v: x if x.dtype.kind != "f" else x * (1 + STEP * rng.choice((-1.0, 1.0), x.shape))
-                for v, x in zip(op.operands, operands, strict=True)}
-        for so_far, found, y in zip(moved, alone(op, [near[v] for v in op.operands], sizes), results, strict=True):
+                for v, x in zip(site.op.operands, site.exact_operands, strict=True)}
+        changed = alone(site.op, [near[v] for v in site.op.operands], sizes, site.steps)
+        for so_far, found, y in zip(moved, changed, site.exact, strict=True):
             if y.dtype.kind == "f":
                 np.fmax(so_far, np.abs(found - y) / STEP, out=so_far)
     return moved

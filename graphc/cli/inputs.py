@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from math import prod
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -100,12 +101,13 @@ def _array(file: zipfile.ZipFile, info: zipfile.ZipInfo, wanted: tuple[str, Valu
         raise ModelFormatError("the array has not the bytes its header declares", where=where, expected=size,
                                got=f"{len(content)} or more")
     array = np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
-    with np.errstate(over="ignore"):
-        made = array.astype(value.type.dtype.numpy, order="C")
-    if dtype.kind != "f" and not np.array_equal(made.astype(dtype), array):
+    target = value.type.dtype.numpy
+    if target.kind in "iu" and array.size and not (int(array.min()) >= np.iinfo(target).min
+                                                   and int(array.max()) <= np.iinfo(target).max):
         raise ModelFormatError("the array holds numbers that the input cannot hold", where=where,
                                expected=f"{name}: {value.type}", got=f"{array.min()} to {array.max()}")
-    return made
+    with np.errstate(over="ignore"):
+        return array.astype(target, order="C")
 
 
 def _header(entry: Any, where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -114,7 +116,7 @@ def _header(entry: Any, where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
         if version != _VERSION:
             raise ValueError(f"version {version}")
         found: tuple[tuple[int, ...], bool, np.dtype] = npy.read_array_header_1_0(entry, max_header_size=MAX_HEADER)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, UnicodeError) as error:
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, UnicodeError, TokenError) as error:
         raise ModelFormatError("not an array that can be read", where=where, got=f"{error!s:.200}") from error
     return found
 

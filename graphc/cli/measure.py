@@ -2,9 +2,11 @@
 
 For every op two programs run on the same inputs: the target, compiled so that every value is an output, and the
 reference in float64. An op's own error is what it adds itself: the reference computes it in float64 from the very
-operands that the target had. Its accumulated error is the distance to a run that is float64 from the inputs on.
+operands that the target had. Its accumulated error is the distance to a run that is float64 from the inputs on. Ops in
+the body of a loop are measured over all steps.
 
-What does not live here: making inputs (feeds.py), distances of arrays (distances.py), printing (check.py).
+What does not live here: making inputs (feeds.py), distances of arrays (distances.py), loops (sites.py), printing
+(check.py).
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ import numpy as np
 
 from graphc.cli.distances import largest, relative_error, ulp_error
 from graphc.cli.feeds import shape_of
+from graphc.cli.sites import Site, opened, sites_of
 from graphc.compiler import compile_graph
+from graphc.ir.builder import make_op
 from graphc.ir.dims import SymExpr, bind, symbol, symbols
 from graphc.ir.evaluate import bind_inputs, evaluate
 from graphc.ir.graph import Graph, Op, Value
@@ -75,27 +79,31 @@ class Report:
 class Runs:
     """The arrays of one feed.
 
-    found: of every value on the target, compiled so that every value is an output. exact: in float64 from the inputs
-    on. outputs: of the program as it is compiled for use. sizes: what the feed says of the symbols.
+    sites: every op, with the arrays of the target, compiled so that every value is an output, and of a run that is
+    float64 from the inputs on. outputs: of the program as it is compiled for use; unfused, exact: the same of the other
+    two. sizes: what the feed says of the symbols.
     """
 
     graph: Graph
     sizes: Mapping[str, int]
-    found: Mapping[Value, np.ndarray]
-    exact: Mapping[Value, np.ndarray]
+    sites: Sequence[Site]
     outputs: Sequence[np.ndarray]
+    exact: Sequence[np.ndarray]
+    unfused: Sequence[np.ndarray]
 
 
 def run(graph: Graph, feed: Sequence[np.ndarray], target: str, choices: Choices = DEFAULT) -> Runs:
     """Both programs on the target, and the reference in float64."""
     graph = graph.replace(donations=())
-    every = tuple(r for op in graph.ops for r in op.results)
+    wide = opened(graph)
+    every = tuple(r for op in wide.graph.ops for r in op.results)
     found = dict(zip(graph.inputs, feed, strict=True))
-    everything = compile_graph(graph.replace(outputs=every), target=target, choices=choices)
+    everything = compile_graph(wide.graph.replace(outputs=every), target=target, choices=choices)
     found.update(zip(every, everything(*feed), strict=True))
-    exact = evaluate(graph, feed, float64=True, every=True)
+    exact = evaluate(wide.graph, feed, float64=True, every=True)
     outputs = compile_graph(graph, target=target, choices=choices)(*feed)
-    return Runs(graph, bind_inputs(graph.inputs, [a.shape for a in feed]), found, exact, outputs)
+    return Runs(graph, bind_inputs(graph.inputs, [a.shape for a in feed]), list(sites_of(wide, found, exact)), outputs,
+                [exact[v] for v in graph.outputs], [found[v] for v in graph.outputs])
 
 
 def measure(graph: Graph, feed: Sequence[np.ndarray], target: str, tolerance: float | None = None,
@@ -105,29 +113,28 @@ def measure(graph: Graph, feed: Sequence[np.ndarray], target: str, tolerance: fl
 
 
 def report_of(runs: Runs, tolerance: float | None = None) -> Report:
-    """The errors of every result of every op, in order, and of the outputs."""
-    accumulated = {v: relative_error(a, runs.exact[v], 0.0) for v, a in runs.found.items()}
+    """The errors of every result of every op, in the order in which they run, and of the outputs."""
     names, producers = names_of(runs.graph), runs.graph.producers()
-    values = [measured for op in runs.graph.ops
-              for measured in _measure_op(op, runs, accumulated, names, tolerance)]
+    values = [measured for site in runs.sites for measured in _measure_op(site, runs.sizes, tolerance)]
     outputs = []
-    for value, result in zip(runs.graph.outputs, runs.outputs, strict=True):
-        error = relative_error(result, runs.exact[value], 0.0)
-        limit, rule = _output_tolerance(accumulated[value]) if tolerance is None else (tolerance, GIVEN)
+    for value, result, exact, unfused in zip(runs.graph.outputs, runs.outputs, runs.exact, runs.unfused, strict=True):
+        error = relative_error(result, exact, 0.0)
+        limit, rule = (tolerance, GIVEN) if tolerance is not None else \
+            _output_tolerance(relative_error(unfused, exact, 0.0))
         origin = producers[value].origin if value in producers else ""
-        outputs.append(Measured(names[value], "output", origin, str(value.type), error,
-                                ulp_error(result, runs.exact[value]), error, limit, rule))
+        outputs.append(Measured(names[value], "output", origin, str(value.type), error, ulp_error(result, exact),
+                                error, limit, rule))
     return Report(values, outputs)
 
 
-def _measure_op(op: Op, runs: Runs, accumulated: Mapping[Value, float], names: Mapping[Value, str],
-                tolerance: float | None) -> list[Measured]:
-    operands = [runs.found[v] for v in op.operands]
-    own, scales = alone(op, operands, runs.sizes), scales_of(op, operands, runs.sizes)
-    limit, rule = (tolerance_of(op, runs.sizes), rule_of(op, runs.sizes)) if tolerance is None else (tolerance, GIVEN)
-    return [Measured(names[v], op.name, op.origin, str(v.type), relative_error(runs.found[v], exact, scale),
-                     ulp_error(runs.found[v], exact), accumulated[v], limit, rule)
-            for v, exact, scale in zip(op.results, own, scales, strict=True)]
+def _measure_op(site: Site, sizes: Mapping[str, int], tolerance: float | None) -> list[Measured]:
+    op = site.op
+    own = alone(op, site.operands, sizes, site.steps)
+    limit, rule = (tolerance_of(op, sizes), rule_of(op, sizes)) if tolerance is None else (tolerance, GIVEN)
+    return [Measured(name, op.name, op.origin, str(v.type), relative_error(found, one, scale), ulp_error(found, one),
+                     relative_error(found, exact, 0.0), limit, rule)
+            for name, v, found, exact, one, scale in zip(site.names, op.results, site.found, site.exact, own,
+                                                         scales_of(site, sizes), strict=True)]
 
 
 def tolerance_of(op: Op, sizes: Mapping[str, int]) -> float:
@@ -169,17 +176,31 @@ def terms_of(op: Op, sizes: Mapping[str, int]) -> int:
     return max(1, before // after if after and after < before else before)
 
 
-def scales_of(op: Op, operands: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[float]:
+def scales_of(site: Site, sizes: Mapping[str, int]) -> list[float]:
     """What an error of each result is small in comparison with: for sums the largest sum of magnitudes, because
     terms may cancel; 0 where the largest magnitude of the result itself is meant."""
+    op = site.op
     if op.spec.kind is not Kind.CONTRACT and op.name not in SUMS:
         return [0.0] * len(op.results)
-    magnitudes = [np.abs(x) if x.dtype.kind == "f" else x for x in operands]
-    return [largest(r) for r in alone(op, magnitudes, sizes)]
+    magnitudes = [np.abs(x) if x.dtype.kind == "f" else x for x in site.operands]
+    return [largest(r) for r in alone(op, magnitudes, sizes, site.steps)]
 
 
-def alone(op: Op, operands: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
-    """The results of this op by itself in float64. Extra inputs tell the sizes that no operand tells."""
+def alone(op: Op, operands: Sequence[np.ndarray], sizes: Mapping[str, int],
+          steps: tuple[int, ...] = ()) -> list[np.ndarray]:
+    """The results of this op by itself in float64; of an op in loops the stacks of the results of all steps."""
+    if not steps:
+        return _alone(op, operands, sizes)
+    if op.spec.kind is Kind.ELEMENTWISE:
+        stacked = make_op(op.spec, tuple(Value(TensorType(v.type.dtype, x.shape)) for v, x in
+                                         zip(op.operands, operands, strict=True)), op.kwargs)
+        return _alone(stacked, operands, {})
+    results = [_alone(op, [x[at] for x in operands], sizes) for at in np.ndindex(*steps)]
+    return [np.stack(parts).reshape(*steps, *parts[0].shape) for parts in zip(*results, strict=True)]
+
+
+def _alone(op: Op, operands: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
+    """The results of this op by itself. Extra inputs tell the sizes that no operand tells."""
     distinct = dict(zip(op.operands, operands, strict=True))
     told = {n for v in distinct for d in v.type.shape if isinstance(d, SymExpr) for n in symbols(d) if str(d) == n}
     for name in sorted(sizes.keys() - told):
