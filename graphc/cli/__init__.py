@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "run a Keras script, unmodified, on graphc",
     "dump-ir": "show a model at any stage of its way to machine code",
     "check": "compare every value of a model with the reference in double precision",
+    "bisect": "name the first layer in which two models, or two files of one, differ",
     "convert": "write a model in another file format, of Keras 2 or Keras 3",
     "cache": "look at, clear or verify the kernel cache",
     "version": "print the versions of graphc and of what it stands on",

@@ -6,6 +6,7 @@ What does not live here: the commands' own options.
 from __future__ import annotations
 
 import argparse
+import math
 from typing import Any, NoReturn
 
 from graphc.compiler import TARGETS
@@ -43,6 +44,16 @@ def seed(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > 18:
         raise argparse.ArgumentTypeError(f"{text!r} is not a seed, a whole number from 0 on")
     return int(text)
+
+
+def tolerance(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a tolerance, a number from 0 on")
+    return number
 
 
 def add_target(parser: argparse.ArgumentParser, default: str | None = "cpu") -> None:

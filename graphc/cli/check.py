@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from graphc.cli.arguments import ArgumentParser, add_choices, add_target, choices_of, positive, seed
+from graphc.cli.arguments import ArgumentParser, add_choices, add_target, choices_of, positive, seed, tolerance
 from graphc.cli.certificate import DIVERGED, certificate, summary_of, text_of
 from graphc.cli.files import load, write_whole
 from graphc.cli.gradients import plain_subject, subject_of
@@ -58,7 +58,7 @@ def configure(parser: ArgumentParser) -> None:
                         help="of the inputs and the initial weights (default: 0)")
     parser.add_argument("--inputs", metavar="FILE", help="arrays in place of random inputs: an npz file with an entry "
                         "for each input, by name or numbered from 0")
-    parser.add_argument("--tolerance", type=_tolerance, metavar="T", help="one tolerance in place of the derived ones")
+    parser.add_argument("--tolerance", type=tolerance, metavar="T", help="one tolerance in place of the derived ones")
     parser.add_argument("--train", action="store_true", help="the whole training step instead of inference")
     parser.add_argument("--optimizer", help="of the training step (default: the file's own, else sgd)")
     parser.add_argument("--loss", help="of the training step (default: the file's own)")
@@ -143,13 +143,3 @@ def _excess(measured: Measured) -> float:
 
 def _number(number: float) -> str:
     return "0" if number == 0 else f"{number:.2g}" if 0.1 <= number < 1000 else f"{number:.1e}"
-
-
-def _tolerance(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a tolerance, a number from 0 on")
-    return number

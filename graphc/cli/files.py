@@ -34,7 +34,7 @@ def load(path: str, seed: int = 0) -> Any:
     """
     np.random.seed(seed % 2**32)  # Keras draws what a model leaves open from this generator
     start = _start(path)
-    kind = ENDINGS.get(Path(path).suffix.lower()) or kind_of(start)
+    kind = _kind(path, start)
     if kind == "h5":
         return _load_h5(path, start)
     text = _text(path, start)
@@ -42,6 +42,18 @@ def load(path: str, seed: int = 0) -> Any:
         return parse(text, "stdin" if path == "-" else path)
     models = import_module("graphc.frontend_keras.models")  # graph text needs no Keras
     return models.model_from_json(text) if kind == "json" else models.model_from_yaml(text)
+
+
+def holds_weights(path: str) -> bool:
+    """Whether a file holds a model's weights, and not its architecture alone. Raises as `load`."""
+    if _kind(path, _start(path)) != "h5":
+        return False
+    holds: bool = import_module("graphc.cli.model_files").holds_weights(path)
+    return holds
+
+
+def _kind(path: str, start: bytes) -> str:
+    return ENDINGS.get(Path(path).suffix.lower()) or kind_of(start)
 
 
 def kind_of(start: bytes) -> str:

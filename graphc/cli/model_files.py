@@ -15,6 +15,10 @@ from graphc.frontend_keras.saving.text import model_from_json, parse_json
 from graphc.frontend_keras.saving.training_config import compile_model
 
 
+class WeightsAloneError(ModelFormatError):
+    """A HDF5 file without an architecture, such as one of weights alone."""
+
+
 def load_file(path: str) -> Any:
     """The model of a HDF5 file or an archive; with new weights where the file holds none, compiled where it says how.
 
@@ -39,6 +43,11 @@ def load_file(path: str) -> Any:
     return model
 
 
+def holds_weights(path: str) -> bool:
+    """Whether a HDF5 file or an archive that holds a model holds its weights too. Raises as `load_file`."""
+    return _texts_alone(path) is None
+
+
 def _texts_alone(path: str) -> tuple[str, str | None] | None:
     """Architecture and training of a HDF5 file that holds no weights."""
     with open(path, "rb") as file:
@@ -49,6 +58,6 @@ def _texts_alone(path: str) -> tuple[str, str | None] | None:
             return None
         architecture = root.text("model_config")
         if architecture is None:
-            raise ModelFormatError("the file holds no model", where=path, expected="an attribute model_config",
+            raise WeightsAloneError("the file holds no model", where=path, expected="an attribute model_config",
                                    fix="Files of weights alone name no layers.")
         return architecture, root.text("training_config")

@@ -430,7 +430,7 @@ def test_the_terminal_says_it_in_short(graphc, tmp_path):
     out = graphc("check", tmp_path / "m.graph", "--inputs", tmp_path / "i.npz", "--certificate", tmp_path / "c.json").out
     assert f"certificate {tmp_path / 'c.json'}: within tolerance; 2 gradients of the sum of all float outputs" in out
     assert ("first value further than 0.0001 from float64: %b = subtract, layer small: it magnifies errors of its "
-            "operands, condition 2e+08\n") in out
+            "operands more than 4 times, condition 2e+08\n") in out
 
 
 # ---- verifying
