@@ -1,30 +1,27 @@
 """`graphc bisect A B`: the first layer in which two models differ, and what is equal before it.
 
-What does not live here: bringing both to one form (sides.py), pairing layers (layers.py), differences (compare.py).
+What does not live here: bringing both to one form (sides.py), pairing layers (layers.py), differences (compare.py),
+running both (running.py).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from graphc.cli.arguments import ArgumentParser, positive, seed, tolerance
-from graphc.cli.compare import FURTHER, Compared, Difference, Outputs, Ran, compared, number
+from graphc.cli.compare import FURTHER, Compared, Difference, compared, number
 from graphc.cli.files import write_whole
-from graphc.cli.inputs import feed_of
-from graphc.cli.layers import align, same_program
+from graphc.cli.layers import align
 from graphc.cli.measure import OUTPUT_TOLERANCE
-from graphc.cli.sides import Lowered, Side, load_both, lowered, renamed
-from graphc.compiler import TARGETS, compile_graph
-from graphc.ir.graph import Graph, Op, Value
+from graphc.cli.running import arrays_for, compare_outputs, explicit_inputs
+from graphc.cli.sides import Side, load_both, lowered, renamed
+from graphc.compiler import TARGETS
 from graphc.ir.lexer import escape
-from graphc.ir.printer import names_of
-from graphc.passes.choices import PRECISIONS, Choices
+from graphc.passes.choices import PRECISIONS
 
 FORMAT, VERSION = "graphc bisection", 1
 SHOWN = 6  # differences of one layer, and layers behind the first
@@ -44,11 +41,10 @@ status: 0 equal, 1 different, 2 a file could not be read or run.
 
 @dataclass(frozen=True)
 class Verdict:
-    """All pairs of layers in order. notes: what else to know; run: whether outputs could be compared, else why not."""
+    """All pairs of layers in order. notes: what else to know."""
 
     layers: Sequence[Compared]
     notes: Sequence[str]
-    run: str = ""
 
     @property
     def different(self) -> list[Compared]:
@@ -98,100 +94,15 @@ def bisect(a: Side, b: Side, options: argparse.Namespace) -> Verdict:
               if x is not None and y is not None and x.path != y.path and x.kind == y.kind]
     if others:
         notes.append(f"b has other names: {', '.join(others[:SHOWN])}{' ...' if len(others) > SHOWN else ''}")
-    reason = _inputs_differ(one, two)
-    if reason:
-        return Verdict([Compared("inputs", "", [{"what": "inputs", "a": reason[0], "b": reason[1]}]), *layers],
-                       notes, "outputs are not compared, as the inputs differ")
-    _compare_outputs(one, two, a.model, layers, names, options)
+    types = [[str(v.type) for v in explicit] for explicit in explicit_inputs(one, two)]
+    if types[0] != types[1]:
+        said = Compared("inputs", "", [{"what": "inputs", "a": ", ".join(types[0]), "b": ", ".join(types[1])}])
+        layers = [said, *layers]
+    arrays = arrays_for(one, two, a, b, options)
+    if arrays is None:
+        return Verdict(layers, [*notes, "outputs are not compared, as the inputs differ"])
+    compare_outputs(one, two, arrays, layers, names, options)
     return Verdict(layers, notes)
-
-
-def _inputs_differ(one: Lowered, two: Lowered) -> tuple[str, str] | None:
-    types = [[str(v.type) for i, v in enumerate(side.graph.inputs) if i not in side.states] for side in (one, two)]
-    if one.states and two.states:
-        return None if types[0] == types[1] else (", ".join(types[0]), ", ".join(types[1]))
-    every = [[str(v.type) for v in side.graph.inputs] for side in (one, two)]
-    return None if every[0] == every[1] else (", ".join(every[0]), ", ".join(every[1]))
-
-
-# ---- outputs
-
-
-def _compare_outputs(one: Lowered, two: Lowered, model: Any, layers: Sequence[Compared], names: Mapping[str, str],
-                     options: argparse.Namespace) -> None:
-    """Run both and add to each layer how what it computes differs."""
-    states = one.states or {position: state for position, state in two.states.items()}
-    feed = feed_of(one.graph, states, model, options.inputs, options.seed, options.batch)
-    given = iter(array for position, array in enumerate(feed) if position not in states)
-    other = [np.array(two.states[i].array) if i in two.states else feed[i] if not two.states else next(given)
-             for i in range(len(two.graph.inputs))]
-    ran_a = _run(one.graph, feed, options.target_a, options.precision_a)
-    ran_b = _run(two.graph, other, options.target_b, options.precision_b)
-    outputs = Outputs(ran_a, ran_b, OUTPUT_TOLERANCE if options.tolerance is None else options.tolerance,
-                      options.tolerance is not None)
-    by_path = {layer.path: layer for layer in layers}
-    far: set[Value] = set()
-    for path, x, y in _partners(one, two, names, outputs):
-        layer = by_path[path]
-        difference, relative = outputs.difference(x, y)
-        if difference is None:
-            layer.accept(relative, outputs.limit)
-            continue
-        far.add(x)
-        if not any(d["what"] == "outputs" for d in layer.differences):
-            layer.differences.append({**difference, **_origin(one, x, far)})
-
-
-def _origin(side: Lowered, value: Value, far: set[Value]) -> Difference:
-    """The op of a value, and whether all that its layer reads was equal."""
-    producers = side.graph.producers()
-    op = producers[value]
-    layer = side.owner[op]
-    reads = {v for one in side.graph.ops if side.owner[one] == layer for v in one.operands
-             if v not in producers or side.owner[producers[v]] != layer}
-    return {"op": op.name, "from_equal_inputs": reads.isdisjoint(far)}
-
-
-def _run(graph: Graph, feed: Sequence[np.ndarray], target: str, precision: str) -> Ran:
-    every = tuple(r for op in graph.ops for r in op.results)
-    program = compile_graph(graph.replace(outputs=every), target=target,
-                            choices=Choices(precision, device=target == "cuda"))
-    found = dict(zip(graph.inputs, feed, strict=True))
-    found.update(zip(every, program(*feed), strict=True))
-    return Ran(graph, feed, found, names_of(graph))
-
-
-def _partners(one: Lowered, two: Lowered, names: Mapping[str, str],
-              outputs: Outputs) -> Iterator[tuple[str, Value, Value]]:
-    """(layer in a, value of a, value of b): all values of two equal programs, else what leaves the layers of both.
-
-    A layer that is called several times may be called in another order: equal values belong together first.
-    """
-    same = same_program(one.graph, two.graph)
-    if same is not None:
-        yield from ((one.owner[op], v, same[v]) for op in one.graph.ops for v in op.results)
-        return
-    leaving = [_leaving(side.graph, side.owner) for side in (one, two)]
-    there = {names.get(path, path): values for path, values in leaving[1].items()}
-    for path, values in leaving[0].items():
-        if len(values) == len(rest := list(there.get(path, ()))):
-            for x in values:
-                y = next((y for y in rest if outputs.difference(x, y)[0] is None), rest[0])
-                rest.remove(y)
-                yield path, x, y
-
-
-def _leaving(graph: Graph, owner: Mapping[Op, str]) -> dict[str, list[Value]]:
-    """For every layer the values that others read, or that are outputs, in order."""
-    read: dict[Value, set[str]] = {}
-    for op in graph.ops:
-        for operand in op.operands:
-            read.setdefault(operand, set()).add(owner[op])
-    found: dict[str, list[Value]] = {}
-    for op in graph.ops:
-        kept = [v for v in op.results if v in graph.outputs or read.get(v, set()) - {owner[op]}]
-        found.setdefault(owner[op], []).extend(kept)
-    return found
 
 
 # ---- telling
@@ -207,14 +118,13 @@ def document(options: argparse.Namespace, verdict: Verdict) -> dict[str, Any]:
             "values_equal": sum(one.computed for one in verdict.layers),
             "within": number(max((one.within for one in verdict.layers), default=0.0)),
             "rounded": sum(one.rounded for one in verdict.layers),
-            "first": entries[0] if entries else None, "later": entries[1:], "notes": [*verdict.notes, verdict.run]
-            if verdict.run else list(verdict.notes)}
+            "first": entries[0] if entries else None, "later": entries[1:], "notes": list(verdict.notes)}
 
 
 def report(options: argparse.Namespace, a: Side, b: Side, verdict: Verdict) -> str:
     """What the command prints."""
     lines = [_head("a", a, options.target_a, options.precision_a), _head("b", b, options.target_b, options.precision_b)]
-    lines += [f"note: {escape(note)}" for note in (*verdict.notes, verdict.run) if note]
+    lines += [f"note: {escape(note)}" for note in verdict.notes]
     different = verdict.different
     place = verdict.layers.index(different[0]) if different else len(verdict.layers)
     lines.append(_equal(verdict.layers[:place], bool(different)))

@@ -36,7 +36,8 @@ Every op is measured by itself: the reference computes it in float64 from the ve
 that errors of earlier ops do not count. "relative" is the largest difference divided by the largest magnitude of the
 exact value; for sums and contractions by the largest sum of magnitudes, since terms may cancel. "ulp" is the largest
 difference in units of the last place, element by element. "accumulated" compares with a run that is float64 from the
-inputs on; it is shown, not judged. Truth values and integers must be equal. NaN and infinities must agree.
+inputs on; it is shown, not judged. Truth values and integers must be equal. NaN and infinities must agree. Ops in the
+body of a loop are measured over all of its steps.
 
 The tolerance is {BASE_TOLERANCE:g} for an op that computes each element by itself. For one that sums K terms it is that
 times the square root of K, because rounding errors add up like a random walk; for a convolution it is
@@ -44,7 +45,12 @@ times the square root of K, because rounding errors add up like a random walk; f
 compiled for use, with all of its fusion, must lie within {OUTPUT_TOLERANCE:g} of a float64 run, or within
 {UNFUSED_FACTOR} times the accumulated error of the same value among the values, where that is more.
 
-status: 0 all within tolerance, 1 not, 2 the model could not be read or run.
+A certificate holds all of this for every single value, and for the gradients: of the loss by weights and inputs where
+the model is compiled, else of the outputs' sum, each element times a random number. For each value it says how much
+the op magnifies errors of its operands, and of the first value that is far from float64, why. The same model, inputs,
+versions and processor give the same bytes, but for the number of threads in the last lines.
+
+status: 0 all within tolerance (of --verify-certificate: the same figures), 1 not, 2 the model could not be read or run.
 """
 HEADER = ("op", "values", "relative", "ulp", "accumulated", "tolerance", "worst in layer")
 

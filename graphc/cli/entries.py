@@ -26,6 +26,7 @@ CAUSES = {
     "own error": "its own error is beyond tolerance",
     "rounding": "rounding of terms that cancel; within tolerance beside these",
     "amplification": f"it magnifies errors of its operands more than {AMPLIFIES} times",
+    "scaling": "it makes elements large that were small beside others, and as far off as those",
     "inherited": "an operand was that far off",
     "zero": "exactly 0 but for float64's rounding of its terms, or an operand was: no relative error says anything"}
 
@@ -67,8 +68,9 @@ def _cause(site: Site, number: int, entry: Mapping[str, Any], alone: np.ndarray,
         return "rounding"
     errors = [distances.relative_error(a, b, 0.0) for a, b in zip(site.operands, site.exact_operands, strict=True)]
     furthest = max(errors, default=0.0)
-    if furthest < float(entry["accumulated"]["relative"]) / AMPLIFIES:
-        return "amplification"
+    accumulated = float(entry["accumulated"]["relative"])
+    if furthest < accumulated / AMPLIFIES:
+        return "scaling" if condition and furthest * float(condition["max"]) < accumulated / 2 else "amplification"
     return "zero" if site.reads[errors.index(furthest)] in zeros else "inherited"
 
 

@@ -21,7 +21,7 @@ from graphc.ir.graph import Graph, Op, Value
 from graphc.ir.printer import names_of
 
 OPS = ""  # the kind of a piece that is no layer
-_SAID_ELSEWHERE = frozenset({"name", "batch_input_shape"})
+_OF_THE_INPUT = frozenset({"batch_input_shape", "dtype"})  # a first layer has both, for want of an input layer
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ def _short(name: str) -> str:
 
 def _nameless(config: Any) -> Any:
     if isinstance(config, dict):
-        return {key: _nameless(value) for key, value in config.items() if key not in _SAID_ELSEWHERE}
+        hidden = {"name", *(_OF_THE_INPUT if "batch_input_shape" in config else ())}
+        return {key: _nameless(value) for key, value in config.items() if key not in hidden}
     return [_nameless(one) for one in config] if isinstance(config, list) else config
 
 

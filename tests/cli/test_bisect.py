@@ -381,3 +381,16 @@ def test_weights_of_another_model_are_one_line(graphc, folder, tmp_path):
 
 def test_every_difference_has_a_text():
     assert set(command.TEXTS) == {"layer", "class", "connections", "inputs", "configuration", "operations", "weights", "outputs"}
+
+
+def test_a_fixed_batch_is_one_difference_and_the_rest_goes_on(graphc, tmp_path):
+    for name, shape in (("a", {"batch_shape": (6, 3)}), ("b", {"shape": (3,)})):
+        np.random.seed(5)
+        x = Input(name="x", **shape)
+        Model(x, Dense(2, name="end")(x), name="fixed").save(tmp_path / f"{name}.h5")
+    for files in (("a.h5", "b.h5"), ("b.h5", "a.h5")):
+        status, _, _ = graphc("bisect", *(tmp_path / f for f in files), "--target-a", "reference", "--target-b", "reference",
+                              "--json", tmp_path / "r.json")
+        document = json.loads((tmp_path / "r.json").read_text())
+        assert (status, document["first"]["layer"], document["later"]) == (1, "inputs", [])
+        assert (document["values_equal"], document["within"]) == (1, 0)

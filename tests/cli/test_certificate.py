@@ -85,6 +85,24 @@ def test_cancellation_is_named_and_told_from_an_own_error(certify, target):
     assert document["first_beyond_tolerance"] is None
 
 
+def test_small_elements_that_become_large_are_told_from_amplification(certify):
+    """0.1 is off by 0.0004 beside 20000, which is little until both are divided by what they should be."""
+    text = """graph g(%x: f32[2], %y: f32[2], %z: f32[2], %w: f32[2]) {
+  %a = add(%x, %y)
+  %b = subtract(%a, %z)
+  %c = divide(%b, %w)
+  return %c
+}
+"""
+    arrays = [np.array(two, np.float32) for two in ([1e4, 1e4], [1e4, 0.1], [0, 1e4], [2e4, 0.1])]
+    _, document = certify(text, arrays, "--target", "reference")
+    values = by_value(document)
+    off = abs(float(np.float32(1e4 + float(np.float32(0.1)))) - 1e4 - float(np.float32(0.1)))
+    assert values["b"]["accumulated"]["relative"] == pytest.approx(off / 2e4, rel=1e-9)
+    assert values["c"]["accumulated"]["relative"] == pytest.approx(off / 0.1, rel=1e-6)
+    assert [values[name].get("cause") for name in "abc"] == [None, None, "scaling"]
+
+
 def test_rounding_of_a_constant_and_of_one_addition(certify):
     text = "graph g(%x: f32[]) {\n  %t = full{value=0.1, shape=(), dtype=f32}\n  %s = add(%x, %t)\n  return %s\n}\n"
     _, document = certify(text, [np.float32(0.2)])
