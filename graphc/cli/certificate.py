@@ -1,7 +1,7 @@
 """The numerics certificate: what `graphc check --certificate` writes, as one JSON document.
 
     format, version     what this is
-    digest              sha256 of all that follows but `run`: equal digests, equal figures
+    digest              sha256 of all that follows but `rules` and `run`: equal digests, equal figures
     subject             file, hashes of file, graph, weights and inputs, what was differentiated
     settings            target, algorithms, seed, sizes, tolerances
     environment         versions, platform, processor
@@ -35,6 +35,7 @@ from graphc.ir.lexer import escape
 from graphc.ir.printer import names_of
 
 FORMAT, VERSION = "graphc numerics certificate", 1
+NOT_DIGESTED = frozenset({"format", "version", "digest", "rules", "run"})
 DIVERGED = measure.OUTPUT_TOLERANCE
 RULES = {
     "own": "the error of this op alone: against the op in float64 on the operands that the target had",
@@ -70,13 +71,13 @@ def certificate(subject: Subject, feed: Sequence[np.ndarray], runs: Runs, report
         "values": values, "outputs": outputs, "first_beyond_tolerance": _place(beyond),
         "first_diverged": _place(next(filter(_has_diverged, values), None)), "summary": _summary(values, outputs),
         "verdict": "within tolerance" if beyond is None else "beyond tolerance"}
-    document = {"format": FORMAT, "version": VERSION, "digest": provenance.document_hash(body), **body}
+    document = {"format": FORMAT, "version": VERSION, "digest": provenance.document_hash(body_of(body)), **body}
     return {**document, "run": provenance.run_conditions()}
 
 
 def body_of(document: Mapping[str, Any]) -> dict[str, Any]:
     """The part that the digest is of."""
-    return {key: content for key, content in document.items() if key not in ("format", "version", "digest", "run")}
+    return {key: content for key, content in document.items() if key not in NOT_DIGESTED}
 
 
 def text_of(document: Mapping[str, Any]) -> str:
