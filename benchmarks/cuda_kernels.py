@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.models import CASES
-from graphc.codegen_cuda.compiling import ARCHITECTURES, compile_source
+from graphc.codegen_cuda.compiling import ARCHITECTURES, compile_for_each
 from graphc.codegen_cuda.emit import emit_program, scan_forms
 from graphc.frontend_keras.engine.functions import PREDICT, TRAIN, ModelFunctions
 from graphc.ir.program import Emitted, MemoryPlan
@@ -70,8 +70,8 @@ def compiled(name: str, source: str, double: bool = False) -> dict[str, Any]:
     """registers, shared and instructions for each architecture, and what the kernel must not have."""
     row: dict[str, Any] = {}
     problems = []
-    for capability in ARCHITECTURES:
-        made = compile_source(source, re.sub(r"\W", "_", name), capability)
+    made_for_each = compile_for_each(source, re.sub(r"\W", "_", name), ARCHITECTURES)
+    for capability, made in zip(ARCHITECTURES, made_for_each, strict=True):
         code = disassembled(made.cubin)
         arch = "sm_{}{}".format(*capability)
         row[arch] = [made.registers, made.shared, len(re.findall(r"^\s+/\*[0-9a-f]{4,}\*/", code, re.M))]

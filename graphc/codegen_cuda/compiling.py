@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -41,16 +41,24 @@ def compile_source(source: str, symbol: str, capability: tuple[int, int]) -> Com
 
     Raises CompileError naming the kernel; TargetError where numba-cuda is not installed.
     """
-    cuda, linker = _numba_cuda(), _linker()
+    return compile_for_each(source, symbol, (capability,))[0]
+
+
+def compile_for_each(source: str, symbol: str, capabilities: Sequence[tuple[int, int]]) -> list[Compiled]:
+    """As compile_source, for several compute capabilities: Numba, which takes most of the time, works once."""
+    _numba_cuda()
+    linker, compiler = _linker(), import_module("numba.cuda.compiler")
     arguments, kernel, threads = _load(source, symbol)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), compiler.global_compiler_lock:
             warnings.simplefilter("ignore")
-            ltoir, _ = cuda.compile(kernel, (*arguments,), cc=capability, device=False, abi="numba", output="ltoir",
-                                    launch_bounds=_bounds(threads))
+            library, _ = compiler._compile_pyfunc_with_fixup(
+                kernel, (*arguments,), device=False, abi="numba", cc=capabilities[0], launch_bounds=_bounds(threads),
+                lto=True)  # what `cuda.compile` calls, which forgets the library
+            codes = [bytes(library.get_ltoir(cc=capability)) for capability in capabilities]
     except Exception as error:
         raise CompileError("Numba refuses the kernel", where=f"kernel {symbol}", got=_core(error)) from error
-    return _linked(linker, ltoir, symbol, capability)
+    return [_linked(linker, code, symbol, capability) for code, capability in zip(codes, capabilities, strict=True)]
 
 
 def ptx_of(source: str, symbol: str, capability: tuple[int, int]) -> str:
@@ -109,8 +117,7 @@ def _linked(linker: Any, ltoir: bytes, symbol: str, capability: tuple[int, int])
     options = [f"-arch=sm_{capability[0]}{capability[1]}", "-lto", "-O3", *FTZ, "-Xptxas=-v", "-verbose"]
     handle = linker.create(len(options), options)
     try:
-        data = bytes(ltoir)
-        linker.add_data(handle, linker.InputType.LTOIR, data, len(data), symbol)
+        linker.add_data(handle, linker.InputType.LTOIR, ltoir, len(ltoir), symbol)
         linker.complete(handle)
         cubin = bytearray(linker.get_linked_cubin_size(handle))
         linker.get_linked_cubin(handle, cubin)
