@@ -72,3 +72,17 @@ class CompileError(GraphcError):
 
 class TargetError(GraphcError):
     """A target that does not exist or cannot run here."""
+
+
+class CheckpointError(GraphcError, ValueError):
+    """A checkpoint that is damaged, that belongs to another training, or that another process works with."""
+
+
+class StorageError(GraphcError, OSError):
+    """The disk refused something that must not be lost; `errno`, `strerror` and `filename` are those of the refusal."""
+
+    __str__ = GraphcError.__str__
+
+    def __init__(self, what: str, refused: OSError, *, where: str, fix: str = ""):
+        super().__init__(what, where=where, got=refused.strerror or str(refused), fix=fix)
+        self.errno, self.strerror, self.filename = refused.errno, refused.strerror, where

@@ -13,16 +13,19 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 import stat
 import struct
 import tempfile
 import time
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from graphc.errors import ArgumentError
+from graphc.runtime.files import OPS, write_new
 
 MAGIC = b"graphc-kernel-2\n"
 _HEADER = struct.Struct("<16sQ72s32s")
@@ -30,6 +33,7 @@ _NAME = re.compile(r"k_[0-9a-f]{8,64}")
 LARGEST_ENTRY = 64 << 20
 DEFAULT_LIMIT = 1024  # MiB
 _DAY = 86400.0
+_NEW = ".new-"
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,7 @@ class KernelCache:
         if self._room is not None and written <= self._room:
             self._room -= written
             return
+        self._remove_unfinished()
         files = self._sizes()
         total = sum(size for size, _ in files.values())
         if total > self.limit:
@@ -135,6 +140,13 @@ class KernelCache:
                 file.unlink(missing_ok=True)
                 total -= files[file][0]
         self._room = max(self.limit - total, self.limit // 16) // 4
+
+    def _remove_unfinished(self) -> None:
+        """Remove what a process that was killed while it wrote has left."""
+        for file in self.folder.glob(f"{_NEW}*"):
+            with suppress(OSError):
+                if time.time() - file.lstat().st_mtime > _DAY:
+                    file.unlink()
 
     def _read(self, path: Path) -> bytes | None:
         try:
@@ -155,13 +167,13 @@ class KernelCache:
         return code if (magic, length, name.rstrip(b"\0"), digest) == expected else None
 
     def _write(self, name: str, content: bytes) -> None:
-        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".new-")
+        temporary = self.folder / f"{_NEW}{secrets.token_hex(8)}"
         try:
-            with open(handle, "wb") as file:
-                file.write(content)
-            os.replace(temporary, self.folder / name)
+            write_new(temporary, [content], sync=False, mode=0o600)
+            OPS.replace(temporary, self.folder / name)
         except BaseException:
-            os.unlink(temporary)
+            with suppress(OSError):
+                OPS.unlink(temporary)
             raise
 
     def _prepare(self) -> bool:

@@ -27,10 +27,12 @@ class Scale:
 
     def settle(self, table: np.ndarray) -> None:
         """Multiply the scale into the table. What is then smaller than any normal number is zero."""
-        if self.array != 1:
-            table *= self.array
-            table[np.abs(table) < np.finfo(table.dtype).tiny] = 0
-            self.array[...] = 1
+        if self.array == 1:
+            return
+        product, scale = table * self.array, self.array
+        product[np.abs(product) < np.finfo(table.dtype).tiny] = 0
+        table[...] = product  # nothing can come between these two: neither a signal nor a lack of memory
+        scale[...] = 1
 
 
 def may_have_scale(state: Any) -> bool:

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from graphc.errors import ArgumentError
+from graphc.runtime import files
 from graphc.runtime.cache import KernelCache, limit_from_environment, unsafe
 
 NAME, CODE = "k_" + "0" * 40, b"object code" * 100
@@ -115,7 +116,7 @@ def test_a_full_disk_turns_the_cache_into_memory(folder, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "replace", full)
+    monkeypatch.setattr(files.OPS, "replace", full)
     with pytest.warns(UserWarning, match="No space left"):
         cache.put(NAME, "# source", CODE)
     assert cache.get(NAME) == CODE

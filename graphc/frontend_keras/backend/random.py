@@ -9,7 +9,7 @@ What does not live here: the generator (ir/random.py), initializers (frontend_ke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from math import erf, sqrt
 from typing import Any
@@ -94,6 +94,12 @@ def _key(seed: int | None, stream: int) -> Tensor:
         both = (words[0] - 2**31) * 2**32 + words[1]
         key = apply_op("random_key", both, number(), stream=stream)
     return key
+
+
+def seeds_behind(tensors: Iterable[Tensor]) -> list[Tensor]:
+    """The seeds of the random ops among `tensors`; another number for one can be given to a function (`givens`)."""
+    return list({t.operands[0]: None for t in tensors if t.op is not None and t.op.name == "random_key"
+                 and t.operands[0].op is not None and t.operands[0].op.name == "full"})
 
 
 def _seed(seed: int | None, bound: int) -> int:

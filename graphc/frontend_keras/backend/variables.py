@@ -71,6 +71,24 @@ class Variable(State):
             self._scale = Scale(self.dtype)
         return self._scale
 
+    def parts(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """The live array and its scale as they are: reading `array` would round their product."""
+        if self._scale is None or self._array is None:
+            return self.array, None
+        if self.home is not None:
+            self.home.to_host(self._array)
+        return self._array, self._scale.array
+
+    def set_parts(self, table: np.ndarray, scale: np.ndarray | None) -> None:
+        """Make `parts` these again."""
+        held, own = self.parts()
+        if scale is not None:
+            own = self.scale.array
+        held[...] = table
+        if own is not None:
+            own[...] = 1 if scale is None else scale
+        WRITES.changed()
+
     def assign(self, value: Any) -> None:
         """Replace the value in place. Raises ShapeError for another shape."""
         found = np.asarray(value, dtype=self.dtype)

@@ -45,6 +45,7 @@ class Callback:
     params  dict of the training: batch_size, epochs, steps, samples, verbose, do_validation, metrics
     model   the model that is trained; its `stop_training = True` ends the training after this batch
     validation_data  what the model is validated on, or None
+    resuming         whether the training goes on from a checkpoint; known from on_train_begin on
 
     `logs` is a dict: `batch` and `size` (and the results, at the end) for a batch; means of the results and
     those of the validation (`val_...`) at the end of an epoch. A callback may add entries for those after it.
@@ -52,9 +53,18 @@ class Callback:
 
     params: dict[str, Any]
     model: Any
+    resuming = False
 
     def __init__(self) -> None:
         self.validation_data: Any = None
+
+    def get_state(self) -> Any:
+        """What a checkpoint has to hold for this callback: numbers, texts, arrays, lists, tuples and dicts of them; or
+        None."""
+        return None
+
+    def set_state(self, state: Any) -> None:
+        """Go on from what `get_state` returned; called after `on_train_begin`."""
 
     def set_params(self, params: dict[str, Any]) -> None:
         self.params = params

@@ -36,6 +36,12 @@ class ModelCheckpoint(Callback):
         larger = grows(monitor, known_mode(mode, "ModelCheckpoint"), also=("fmeasure",))
         self.monitor_op, self.best = comparison(larger)
 
+    def get_state(self) -> Any:
+        return {"epochs_since_last_save": self.epochs_since_last_save, "best": self.best}
+
+    def set_state(self, state: Any) -> None:
+        self.epochs_since_last_save, self.best = state["epochs_since_last_save"], state["best"]
+
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.epochs_since_last_save += 1
         if self.epochs_since_last_save < self.period:

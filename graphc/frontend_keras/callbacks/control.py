@@ -57,6 +57,14 @@ class EarlyStopping(Callback):
         self.best = self._worst if self.baseline is None else self.baseline
         self.best_weights = None
 
+    def get_state(self) -> Any:
+        return {"wait": self.wait, "stopped_epoch": self.stopped_epoch, "best": self.best,
+                "best_weights": self.best_weights}
+
+    def set_state(self, state: Any) -> None:
+        self.wait, self.stopped_epoch, self.best = state["wait"], state["stopped_epoch"], state["best"]
+        self.best_weights = state["best_weights"]
+
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         current = self.get_monitor_value(logs)
         if current is None:
@@ -166,6 +174,12 @@ class ReduceLROnPlateau(Callback):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self._reset()
+
+    def get_state(self) -> Any:
+        return {"best": self.best, "wait": self.wait, "cooldown_counter": self.cooldown_counter}
+
+    def set_state(self, state: Any) -> None:
+        self.best, self.wait, self.cooldown_counter = state["best"], state["wait"], state["cooldown_counter"]
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         logs = {} if logs is None else logs

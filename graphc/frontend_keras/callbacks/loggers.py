@@ -10,7 +10,7 @@ import importlib
 import json
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 import numpy as np
@@ -49,6 +49,22 @@ class BaseLogger(Callback):
             else:
                 self.totals[name] = self.totals.get(name, 0) + value * size
 
+    def add_batches(self, size: int, values: Mapping[str, np.ndarray]) -> None:
+        """Many batches of one size at once, float64[batches] by name: the same sums, added in the same order."""
+        for name, column in values.items():
+            if name in self.stateful_metrics:
+                self.totals[name] = float(column[-1])
+            else:
+                terms = np.append(float(self.totals.get(name, 0)), column * size)
+                self.totals[name] = float(np.add.accumulate(terms)[-1])
+        self.seen += size * len(next(iter(values.values())))
+
+    def get_state(self) -> Any:
+        return {"seen": self.seen, "totals": self.totals}
+
+    def set_state(self, state: Any) -> None:
+        self.seen, self.totals = state["seen"], state["totals"]
+
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         if logs is None:
             return
@@ -69,6 +85,12 @@ class History(Callback):
     def on_train_begin(self, logs: Logs = None) -> None:
         self.epoch = []
         self.history = {}
+
+    def get_state(self) -> Any:
+        return {"epoch": self.epoch, "history": self.history}
+
+    def set_state(self, state: Any) -> None:
+        self.epoch, self.history = state["epoch"], state["history"]
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.epoch.append(epoch)
@@ -95,13 +117,25 @@ class ProgbarLogger(Callback):
         self.verbose, self.epochs, self.seen = 0, 0, 0
         self.target: int | None = None
         self.log_values: list[tuple[str, Any]] = []
+        self._shown: int | None = None  # the epoch whose bar is not full yet
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self.verbose = self.params["verbose"]
         self.epochs = self.params["epochs"]
 
+    def get_state(self) -> Any:
+        if self._shown is None or not self.verbose:
+            return None
+        return {"epoch": self._shown, "seen": self.seen, "bar": self.progbar.get_state()}
+
+    def set_state(self, state: Any) -> None:
+        self.on_epoch_begin(state["epoch"])
+        self.seen = state["seen"]
+        if self.verbose:
+            self.progbar.set_state(state["bar"])
+
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        self.seen = 0
+        self.seen, self._shown = 0, epoch
         self.log_values = []
         if self.verbose:
             print(f"Epoch {epoch + 1}/{self.epochs}")
@@ -123,6 +157,7 @@ class ProgbarLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self._collect(logs or {})
+        self._shown = None
         if self.verbose:
             self.progbar.update(self.seen, self.log_values)
 
@@ -140,6 +175,8 @@ class CSVLogger(Callback):
     filename   where to
     separator  one character between two values
     append     whether to go on with a file that exists, without a second header
+
+    A training that goes on from a checkpoint cuts off the lines of epochs that it trains again.
     """
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False):
@@ -150,8 +187,28 @@ class CSVLogger(Callback):
         self.csv_file: IO[str] | None = None
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        self.append_header = not (self.append and _has_content(self.filename))
-        self.csv_file = open(self.filename, "a" if self.append else "w", newline="")  # noqa: SIM115 (on_train_end closes)
+        goes_on = self.append or self.resuming
+        self.append_header = not (goes_on and _has_content(self.filename))
+        self.csv_file = open(self.filename, "a" if goes_on else "w", newline="")  # noqa: SIM115 (on_train_end closes)
+
+    def get_state(self) -> Any:
+        if self.csv_file is None:
+            return None
+        self.csv_file.flush()
+        os.fsync(self.csv_file.fileno())
+        return {"bytes": os.fstat(self.csv_file.fileno()).st_size, "keys": self.keys}
+
+    def set_state(self, state: Any) -> None:
+        if self.csv_file is None:
+            return
+        present = os.fstat(self.csv_file.fileno()).st_size
+        if present < state["bytes"]:
+            warnings.warn(f"{self.filename} has lost lines of earlier epochs: {present} bytes of {state['bytes']}",
+                          stacklevel=2)
+        else:
+            self.csv_file.truncate(state["bytes"])
+        self.append_header = not os.fstat(self.csv_file.fileno()).st_size
+        self.keys = state["keys"]
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         logs = logs or {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import operator
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from graphc.errors import ArgumentError
 from graphc.frontend_keras.callbacks import BaseLogger, CallbackList, History, ProgbarLogger
 from graphc.frontend_keras.engine import training_arrays as loops
 from graphc.frontend_keras.engine.functions import TEST, TRAIN
+from graphc.frontend_keras.engine.keeping import Keeper, backup_of
+from graphc.frontend_keras.engine.resuming import Position
 from graphc.frontend_keras.engine.shapes import positive
 from graphc.frontend_keras.utils.checks import KeywordError
 from graphc.frontend_keras.utils.generic_utils import slice_arrays
@@ -26,7 +29,7 @@ Split = tuple[list[Any], list[Any], list[Any] | None]
 def fit(model: Any, x: Any, y: Any, batch_size: int | None, epochs: int, verbose: int,
         callbacks: Sequence[Any] | None, validation_split: float, validation_data: Any, shuffle: Any,
         class_weight: Any, sample_weight: Any, initial_epoch: int, steps_per_epoch: int | None,
-        validation_steps: int | None, kwargs: dict[str, Any]) -> Any:
+        validation_steps: int | None, checkpoint: Any, kwargs: dict[str, Any]) -> Any:
     """See Model.fit."""
     epochs = _renamed_epochs(epochs, kwargs)
     if x is None and y is None and steps_per_epoch is None:
@@ -36,37 +39,72 @@ def fit(model: Any, x: Any, y: Any, batch_size: int | None, epochs: int, verbose
     data = model._data(x, y, sample_weight, class_weight, batch_size)
     data, held_out = _split(model, data, validation_data, validation_split, batch_size)
     _check_steps(steps_per_epoch, validation_steps, held_out)
-    validate = _validation(model, held_out, batch_size, validation_steps)
     samples = int(data[0][0].shape[0]) if data[0] else None
-    if held_out is not None and held_out[0] and verbose and data[0]:
-        print(f"Train on {data[0][0].shape[0]} samples, validate on {held_out[0][0].shape[0]} samples")
-    found = make_callbacks(model, callbacks, verbose, steps_per_epoch)
-    found.set_params({"batch_size": batch_size, "epochs": epochs, "steps": steps_per_epoch, "samples": samples,
-                      "verbose": verbose, "do_validation": validate is not None,
-                      "metrics": metric_labels(model, validate is not None)})
-    for callback in found:
-        callback.validation_data = [] if held_out is None else as_keras(model, held_out)
     span = range(epoch_number(initial_epoch, "initial_epoch"), epoch_number(epochs, "epochs"))
-    _run(model, data, found, batch_size, shuffle, validate, verbose, span, steps_per_epoch)
+    found = make_callbacks(model, callbacks, verbose, steps_per_epoch)
+    with ExitStack() as stack:
+        keeper = _keeper(model, checkpoint, callbacks, data, held_out, batch_size, shuffle, span, steps_per_epoch)
+        if keeper is not None:
+            stack.enter_context(keeper)
+        validate = _validation(model, held_out, batch_size, validation_steps)
+        if held_out is not None and held_out[0] and verbose and data[0]:
+            print(f"Train on {data[0][0].shape[0]} samples, validate on {held_out[0][0].shape[0]} samples")
+        found.set_params({"batch_size": batch_size, "epochs": epochs, "steps": steps_per_epoch, "samples": samples,
+                          "verbose": verbose, "do_validation": validate is not None,
+                          "metrics": metric_labels(model, validate is not None)})
+        for callback in found:
+            callback.validation_data = [] if held_out is None else as_keras(model, held_out)
+        _run(model, data, found, batch_size, shuffle, validate, verbose, span, steps_per_epoch, keeper)
     return model.history
 
 
 def _run(model: Any, data: Split, callbacks: CallbackList, batch_size: int | None, shuffle: Any,
-         validate: Callable[[], list[float]] | None, verbose: int, span: range, steps: int | None) -> None:
+         validate: Callable[[], list[float]] | None, verbose: int, span: range, steps: int | None,
+         keeper: Keeper | None) -> None:
     inputs, targets, weights = data
     if batch_size is None:
         function = model._function(TRAIN, weights is not None)
-        callbacks.on_train_begin()
-        model.stop_training = False
+        start = begin_training(model, callbacks, keeper)
         loops.fit_steps(model, function, [*inputs, *targets, *(weights or ())], callbacks, int(steps or 0), span,
-                        validate)
+                        validate, keeper, start)
     else:
         function, rows = model._rows(TRAIN, inputs, targets, weights)
-        loop = loops.FitLoop(model, function, rows, callbacks, batch_size, shuffle, validate, shown=verbose == 1)
-        callbacks.on_train_begin()
-        model.stop_training = False
-        loop.run(span.start, span.stop)
+        loop = loops.FitLoop(model, function, rows, callbacks, batch_size, shuffle, validate, verbose == 1, keeper)
+        start = begin_training(model, callbacks, keeper)
+        loop.run(span.start, span.stop, start)
+    end_training(callbacks, keeper)
+
+
+def begin_training(model: Any, callbacks: CallbackList, keeper: Keeper | None) -> Position | None:
+    """Tell the callbacks; where the training goes on from a checkpoint, set everything to that and return where."""
+    for callback in callbacks:
+        callback.resuming = keeper is not None and keeper.resuming
+    callbacks.on_train_begin()
+    model.stop_training = False
+    return None if keeper is None else keeper.begin(callbacks)
+
+
+def end_training(callbacks: CallbackList, keeper: Keeper | None) -> None:
     callbacks.on_train_end()
+    if keeper is not None:
+        keeper.end()
+
+
+def _keeper(model: Any, checkpoint: Any, callbacks: Any, data: Split, held_out: Split | None, batch_size: int | None,
+            shuffle: Any, span: range, steps: int | None) -> Keeper | None:
+    """Who makes the checkpoints of this call, if anybody does."""
+    backup = backup_of(checkpoint, callbacks)
+    if backup is None:
+        return None
+    samples = int(data[0][0].shape[0]) if data[0] else None
+    batches = steps if batch_size is None or samples is None else -(-samples // batch_size)
+    facts = {"data": _shapes(data), "validation": None if held_out is None else _shapes(held_out), "samples": samples,
+             "batch_size": batch_size, "batches": batches, "shuffle": str(shuffle), "initial_epoch": span.start}
+    return Keeper(backup, model, model._function(TRAIN, data[2] is not None), facts)
+
+
+def _shapes(data: Split) -> list[Any]:
+    return [None if arrays is None else [[str(one.dtype), list(one.shape)] for one in arrays] for arrays in data]
 
 
 # ---- arguments

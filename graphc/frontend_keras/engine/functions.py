@@ -9,6 +9,7 @@ What does not live here: loops over batches (training_arrays.py), compiling (bac
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphc.frontend_keras import backend as K
@@ -24,6 +25,18 @@ class ModelFunctions:
         self.model = model
         self._made: dict[Any, Any] = {}
         self._training_updates: list[Any] | None = None
+        self._seeds: dict[Any, int] = {}
+
+    def seeds(self, tensors: Sequence[Any]) -> list[int]:
+        """The seeds of random ops (backend/random.py) that the functions have compiled in."""
+        return [self._seeds.get(t, t.op.attr("value")) for t in tensors]
+
+    def set_seeds(self, seeds: Mapping[Any, int]) -> None:
+        """Compile these seeds in; functions that have others are made anew."""
+        if any(self._seeds.get(t, t.op.attr("value")) != seed for t, seed in seeds.items()):
+            self._seeds = dict(seeds)
+            self._made.clear()
+            self.model._forget_fast_paths()
 
     def general(self, kind: str) -> Any:
         """The K.function with Keras's signature."""
@@ -47,12 +60,12 @@ class ModelFunctions:
         if self.model._uses_dynamic_learning_phase():
             inputs.append(phase)
         return K.function(inputs, self._outputs(kind), updates=self._updates(kind), name=f"{kind}_function",
-                          **self._keywords(kind))
+                          givens=self._seeds, **self._keywords(kind))
 
     def _special(self, kind: str, weighted: bool) -> Any:
         outputs, updates = self._outputs(kind), self._updates(kind)
         news = [value for update in updates for value in (update if isinstance(update, tuple) else [update])]
-        givens: dict[Any, Any] = dict(phase_givens([*outputs, *news], kind == TRAIN))
+        givens: dict[Any, Any] = {**self._seeds, **phase_givens([*outputs, *news], kind == TRAIN)}
         if not weighted and kind != PREDICT:
             givens.update((weights, 1.0) for weights in self.model._feed_sample_weights)
         return K.function(self._inputs(kind, weighted), outputs, updates=updates, name=f"{kind}_function",

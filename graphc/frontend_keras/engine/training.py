@@ -266,7 +266,8 @@ class Model(TrainingOnGenerators, Network):
     def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, epochs: int = 1, verbose: int = 1,
             callbacks: Sequence[Any] | None = None, validation_split: float = 0.0, validation_data: Any = None,
             shuffle: Any = True, class_weight: Any = None, sample_weight: Any = None, initial_epoch: int = 0,
-            steps_per_epoch: int | None = None, validation_steps: int | None = None, **kwargs: Any) -> Any:
+            steps_per_epoch: int | None = None, validation_steps: int | None = None, checkpoint: Any = None,
+            **kwargs: Any) -> Any:
         """Train; returns the History.
 
         x, y              arrays, lists of them, or dicts of them by layer name; first axis: samples
@@ -278,12 +279,15 @@ class Model(TrainingOnGenerators, Network):
         shuffle           True: samples anew for each epoch, by NumPy's global generator; "batch": whole batches
         class_weight      class -> weight; sample_weight: one number per sample (or step)
         steps_per_epoch   steps that each take all of the data, or none where tensors are the data
+        checkpoint        a folder: the training goes on from the last checkpoint in it, with the bits of never having
+                          stopped, and makes one after each epoch. Or a callbacks.BackupAndRestore, which says more
 
-        Raises ArgumentError and ShapeError (ValueErrors) for data that do not fit, NotCompiledError.
+        Raises ArgumentError and ShapeError (ValueErrors) for data that do not fit, NotCompiledError; with checkpoints
+        CheckpointError (a ValueError) and StorageError (an OSError).
         """
         return fitting.fit(self, x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data,
                            shuffle, class_weight, sample_weight, initial_epoch, steps_per_epoch, validation_steps,
-                           kwargs)
+                           checkpoint, kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, verbose: int = 1,
                  sample_weight: Any = None, steps: int | None = None) -> Any:

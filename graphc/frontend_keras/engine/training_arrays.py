@@ -8,13 +8,15 @@ What does not live here: checks and preparation of the data (training.py, standa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.callbacks import BaseLogger, Callback, CallbackList, ProgbarLogger, needs_batches
+from graphc.frontend_keras.engine.keeping import Keeper
+from graphc.frontend_keras.engine.resuming import Position
 from graphc.frontend_keras.engine.rows import Order, Pace, Rows
 from graphc.frontend_keras.utils.progbar import Progbar
 
@@ -32,22 +34,24 @@ def pace(rows: Rows, batch_size: int, shown: bool) -> Pace:
     return Pace(SHOWN_SECONDS if shown else SILENT_SECONDS, held)
 
 
-def run_batches(function: Any, rows: Rows, batch_size: int, speed: Pace,
-                order: Order = None) -> Iterator[tuple[int, list[int], list[np.ndarray]]]:
-    """Run a function over all rows in batches.
+def run_batches(function: Any, rows: Rows, batch_size: int, speed: Pace, order: Order = None, first: int = 0,
+                room: Callable[[], int] | None = None) -> Iterator[tuple[int, list[int], list[np.ndarray]]]:
+    """Run a function over the rows in batches, from batch number `first` on.
+
+    room: how many batches may run in one native call now
 
     Yields, for each native call, the first batch's number, the sizes of its batches, and per output an array with
     one entry for each batch. The last batch may be smaller.
     """
     full, rest = divmod(rows.count, batch_size)
-    done = 0
+    done = first
     while done < full:
-        steps = speed.steps(full - done)
+        steps = speed.steps(full - done if room is None else min(full - done, room()))
         outputs = _run(function, rows, done * batch_size, (done + steps) * batch_size, order, steps)
         speed.done(steps)
         yield done, [batch_size] * steps, outputs
         done += steps
-    if rest:
+    if rest and first <= full:
         yield full, [rest], _run(function, rows, full * batch_size, rows.count, order, 1)
 
 
@@ -69,14 +73,16 @@ class FitLoop:
     rows       inputs, targets and perhaps sample weights
     validate   a function without arguments that gives the validation's results, or None
     shuffle    True, False, or "batch"
+    keeper     who makes checkpoints, or None
     """
 
     def __init__(self, model: Any, function: Any, rows: Rows, callbacks: CallbackList, batch_size: int, shuffle: Any,
-                 validate: Any, shown: bool):
+                 validate: Any, shown: bool, keeper: Keeper | None = None):
         self.model, self.function, self.rows, self.callbacks = model, function, rows, callbacks
         self.batch_size, self.shuffle, self.validate = batch_size, shuffle, validate
         self.labels = list(model.metrics_names)
         self.stateful = set(model.stateful_metric_names)
+        self.keeper = keeper
         self.order = np.arange(rows.count)
         self.speed = pace(rows, batch_size, shown)
         if shuffle and rows.in_memory:
@@ -84,20 +90,22 @@ class FitLoop:
         self.speed.per_step = model._seconds_per_step.get((id(function), batch_size), 0.0)
         self.one_by_one = needs_batches(callbacks)
         self.in_sum = all(_only_counts(callback) for callback in callbacks)
+        self.means = [one for one in callbacks if type(one).on_batch_end is BaseLogger.on_batch_end]
+        self.counting = CallbackList([one for one in callbacks if one not in self.means])
 
-    def run(self, initial_epoch: int, epochs: int) -> None:
-        for epoch in range(initial_epoch, epochs):
-            for metric in self.model.stateful_metric_functions:
-                metric.reset_states()
-            self.callbacks.on_epoch_begin(epoch)
-            self._shuffle()
-            finished = self._epoch_by_batches() if self.one_by_one else self._epoch_by_chunks()
+    def run(self, initial_epoch: int, epochs: int, start: Position | None = None) -> None:
+        """Train epochs; from `start` on, where the training goes on from a checkpoint."""
+        if start is not None and start.order is not None:
+            self.order = start.order
+        for epoch, first in epochs_from(self.model, range(initial_epoch, epochs), start):
+            if not first:
+                begin_epoch(self.model, self.callbacks, epoch)
+                self._shuffle()
+            finished = self._epoch_by_batches(epoch, first) if self.one_by_one else self._epoch_by_chunks(epoch, first)
             logs: dict[str, Any] = {}
             if finished and self.validate is not None:
                 logs.update((f"val_{label}", value) for label, value in zip(self.labels, self.validate()))
-            self.callbacks.on_epoch_end(epoch, logs)
-            if self.model.stop_training:
-                break
+            end_epoch(self.model, self.callbacks, epoch, logs, epochs, self.keeper, self._order)
         self.model._seconds_per_step = {(id(self.function), self.batch_size): self.speed.per_step}
 
     def _shuffle(self) -> None:
@@ -109,36 +117,52 @@ class FitLoop:
     def _order(self) -> Order:
         return self.order if self.shuffle else None
 
-    def _epoch_by_batches(self) -> bool:
+    def _epoch_by_batches(self, epoch: int, first: int) -> bool:
         """One call per batch, with the callbacks in between; False when one of them stopped the training."""
-        for number, start in enumerate(range(0, self.rows.count, self.batch_size)):
+        if first and self.model.stop_training:
+            return False
+        for number in range(first, -(-self.rows.count // self.batch_size)):
+            start = number * self.batch_size
             stop = min(start + self.batch_size, self.rows.count)
             logs: dict[str, Any] = {"batch": number, "size": stop - start}
             self.callbacks.on_batch_begin(number, logs)
             values = self.function(self.rows.take(start, stop, self._order()))
             logs.update(zip(self.labels, map(float, values)))
             self.callbacks.on_batch_end(number, logs)
+            self._keep(epoch, number + 1, 1)
             if self.model.stop_training:
                 return False
         return True
 
-    def _epoch_by_chunks(self) -> bool:
-        for first, sizes, outputs in run_batches(self.function, self.rows, self.batch_size, self.speed, self._order()):
+    def _epoch_by_chunks(self, epoch: int, first: int) -> bool:
+        room = None if self.keeper is None else self.keeper.room
+        for number, sizes, outputs in run_batches(self.function, self.rows, self.batch_size, self.speed,
+                                                  self._order(), first, room):
             columns = [np.asarray(column, np.float64) for column in outputs]
             if self.in_sum:
-                self._tell_sum(first, sizes, columns)
+                self._tell_sum(number, sizes, columns)
             else:
-                self._tell_each(first, sizes, columns)
+                self._tell_each(number, sizes, columns)
+            self._keep(epoch, number + len(sizes), len(sizes))
         return True
 
+    def _keep(self, epoch: int, batch: int, count: int) -> None:
+        if self.keeper is not None:
+            self.keeper.after_batches(Position(epoch, batch, order=self._order()), count)
+
     def _tell_sum(self, first: int, sizes: list[int], columns: list[np.ndarray]) -> None:
-        """Give counting callbacks many batches of one size as one: their size together, the means of their values."""
+        """Give counting callbacks many batches of one size as one: their size together, the means of their values.
+
+        The means of the epoch are added up batch by batch all the same, so that no bit depends on how many there are.
+        """
+        for mean in self.means:
+            mean.add_batches(sizes[0], dict(zip(self.labels, columns)))
         logs: dict[str, Any] = {"batch": first + len(sizes) - 1, "size": sum(sizes)}
-        self.callbacks.on_batch_begin(logs["batch"], logs)
+        self.counting.on_batch_begin(logs["batch"], logs)
         for label, column in zip(self.labels, columns):
             last = label in self.stateful or len(sizes) == 1
             logs[label] = float(column[-1]) if last else float(column.sum()) / len(column)
-        self.callbacks.on_batch_end(logs["batch"], logs)
+        self.counting.on_batch_end(logs["batch"], logs)
 
     def _tell_each(self, first: int, sizes: list[int], columns: list[np.ndarray]) -> None:
         """Replay the batches to callbacks that only read their logs."""
@@ -147,6 +171,30 @@ class FitLoop:
             self.callbacks.on_batch_begin(first + i, logs)
             logs.update((label, float(column[i])) for label, column in zip(self.labels, columns))
             self.callbacks.on_batch_end(first + i, logs)
+
+
+def epochs_from(model: Any, span: range, start: Position | None) -> Iterator[tuple[int, int]]:
+    """The epochs to train, each with the number of its batches that are done already; ends when a callback says so."""
+    if start is not None and start.stopped and not start.batch:
+        return
+    for epoch in span if start is None else range(start.epoch, span.stop):
+        yield epoch, start.batch if start is not None and epoch == start.epoch else 0
+        if model.stop_training:
+            return
+
+
+def begin_epoch(model: Any, callbacks: CallbackList, epoch: int) -> None:
+    for metric in model.stateful_metric_functions:
+        metric.reset_states()
+    callbacks.on_epoch_begin(epoch)
+
+
+def end_epoch(model: Any, callbacks: CallbackList, epoch: int, logs: dict[str, Any], epochs: int,
+              keeper: Keeper | None, order: Callable[[], Order] = lambda: None, stream: Any = None) -> None:
+    callbacks.on_epoch_end(epoch, logs)
+    if keeper is not None:
+        last = epoch + 1 >= epochs or model.stop_training
+        keeper.after_epoch(Position(epoch + 1, order=order(), stream=stream), last)
 
 
 def _only_counts(callback: Any) -> bool:
@@ -180,7 +228,10 @@ def evaluate_loop(model: Any, function: Any, rows: Rows, batch_size: int, verbos
         seen += sum(sizes)
         for i, (name, column) in enumerate(zip(model.metrics_names, outputs)):
             values = np.asarray(column, np.float64)
-            totals[i] = float(values[-1]) if name in model.stateful_metric_names else totals[i] + float(values @ sizes)
+            if name in model.stateful_metric_names:
+                totals[i] = float(values[-1])
+            else:  # one after the other, so that no bit depends on how many batches a native call takes
+                totals[i] = float(np.add.accumulate(np.append(totals[i], values * sizes))[-1])
         if bar is not None:
             bar.update(seen)
     return [total if name in model.stateful_metric_names else total / seen
@@ -212,23 +263,24 @@ def predict_loop(function: Any, rows: Rows, batch_size: int, verbose: int = 0) -
 
 
 def fit_steps(model: Any, function: Any, arrays: list[Any], callbacks: CallbackList, steps: int, epochs: range,
-              validate: Any) -> None:
+              validate: Any, keeper: Keeper | None = None, start: Position | None = None) -> None:
     """Epochs of `steps` steps, each on all of the arrays (none, where the data are tensors of the model)."""
-    for epoch in epochs:
-        callbacks.on_epoch_begin(epoch)
+    for epoch, first in epochs_from(model, epochs, start):
+        if not first:
+            begin_epoch(model, callbacks, epoch)
         logs: dict[str, Any] = {}
-        for step in range(steps):
+        for step in range(steps if first and model.stop_training else first, steps):
             batch_logs: dict[str, Any] = {"batch": step, "size": 1}
             callbacks.on_batch_begin(step, batch_logs)
             batch_logs.update(zip(model.metrics_names, map(float, function(arrays))))
             callbacks.on_batch_end(step, batch_logs)
+            if keeper is not None:
+                keeper.after_batches(Position(epoch, step + 1), 1)
             if model.stop_training:
                 break
         if validate is not None:
             logs.update((f"val_{label}", value) for label, value in zip(model.metrics_names, validate()))
-        callbacks.on_epoch_end(epoch, logs)
-        if model.stop_training:
-            break
+        end_epoch(model, callbacks, epoch, logs, epochs.stop, keeper)
 
 
 def evaluate_steps(function: Any, arrays: list[Any], steps: int, verbose: int = 0) -> list[float]:

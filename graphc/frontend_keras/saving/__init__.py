@@ -8,5 +8,8 @@ to be what the model needs.
     weight_files.py      layers and their weights in HDF5, by order or by name
     old_weights.py       weights of Keras 1, of Theano and of CuDNN's layers as layers have them now
     optimizer_state.py   the orders in which optimizers' weights stand in files
+    checkpoints.py       folders of checkpoints that survive crashes
+    packing.py           plain values as JSON and arrays, the bits kept
+    tensors.py           files of named arrays, in the form of safetensors
     hdf5.py              HDF5 without what a file of numbers does not need; knows no Keras
 """

@@ -1,4 +1,4 @@
-"""HDF5 files of numbers and texts, read with suspicion and written whole or not at all.
+"""HDF5 files of numbers and texts, read with suspicion and written whole or not at all (runtime/files.py).
 
 Refused: links other than hard ones, data outside of the file, virtual, compound and variable-length data, filters that
 are plugins, more numbers than the reader asks for, and storage that cannot hold what it declares.
@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import functools
 import os
-import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from graphc.errors import GraphcError, ModelFormatError
+from graphc.runtime.files import replacing
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 MAX_TEXT = 16 << 20       # bytes of one attribute
@@ -224,33 +223,6 @@ def writing(path: Any) -> Iterator[Any]:
         return
     with replacing(path) as temporary, h5py().File(temporary, "w") as file:
         yield file
-
-
-@contextmanager
-def replacing(path: Any) -> Iterator[str]:
-    """The name of a new file beside `path`, which takes its place when all went well; else nothing is left of it."""
-    target = Path(os.path.realpath(os.fspath(path)))
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
-    try:
-        yield str(temporary)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        if target.exists():
-            os.chmod(temporary, target.stat().st_mode & 0o7777)
-        os.replace(temporary, target)
-        _sync_folder(target.parent)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-
-
-def _sync_folder(folder: Path) -> None:
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def write_texts(group: Any, name: str, texts: Sequence[str]) -> None:

@@ -38,6 +38,7 @@ from graphc.frontend_keras.saving.keras3_config import (
 )
 from graphc.frontend_keras.saving.optimizer_state import interleaved
 from graphc.frontend_keras.saving.text import MAX_TEXT, json_value, parse_json
+from graphc.runtime.files import replacing
 
 KERAS_VERSION = "3.15.1"  # whose form this is
 MAGIC = b"PK\x03\x04"
@@ -96,7 +97,7 @@ def write_archive(path: str, model: Any, include_optimizer: bool) -> None:
     if compiled:
         config["compile_config"] = compile_config(model)
     about = {"keras_version": KERAS_VERSION, "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S")}
-    with hdf5.replacing(path) as temporary, tempfile.NamedTemporaryFile(suffix=".h5") as weights:
+    with replacing(path) as temporary, tempfile.NamedTemporaryFile(suffix=".h5") as weights:
         with hdf5.h5py().File(weights.name, "w") as file:
             _write(file, model)
             if compiled and model.optimizer.weights and not uses_hard_sigmoid(model):

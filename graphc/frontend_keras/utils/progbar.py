@@ -44,6 +44,13 @@ class Progbar:
         self._start = self.clock()
         self._last_update = 0.0
 
+    def get_state(self) -> Any:
+        """The units done and the sums of the values."""
+        return [self._seen_so_far, self._values]
+
+    def set_state(self, state: Any) -> None:
+        self._seen_so_far, self._values = state
+
     def update(self, current: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
         """Say that `current` units are done.
 
