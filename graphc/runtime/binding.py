@@ -29,12 +29,10 @@ class Arena:
     def __init__(self) -> None:
         self._block = empty_aligned((0,), np.uint8)
 
-    def reserve(self, size: int) -> bool:
-        """Make room for `size` bytes; True if that moved the arena."""
-        if size <= self._block.size:
-            return False
-        self._block = empty_aligned((size,), np.uint8)
-        return True
+    def reserve(self, size: int) -> None:
+        """Make room for `size` bytes, which may move the arena."""
+        if size > self._block.size:
+            self._block = empty_aligned((size,), np.uint8)
 
     @property
     def address(self) -> int:
@@ -54,7 +52,7 @@ class Binding:
         self._program, self._sizes, self._arena = program, sizes, arena
         self._shapes = dict(zip(program.inputs, shapes, strict=True))
         offsets = self._lay_out()
-        self.moved_arena = arena.reserve(self._total)
+        arena.reserve(self._total)
         self._addresses = {**given, **{v: arena.address + offset for v, offset in offsets.items()}}
         for value, state in program.states.items():
             self._addresses[value] = state.array.ctypes.data
@@ -69,6 +67,7 @@ class Binding:
                        for v, s in self._shapes.items()]
         self.views = [arena.view(offsets[v], self._shape(v), v.type.dtype.numpy) for v in program.returned]
         self._held: list[np.ndarray] = []
+        self._saved: np.ndarray | None = None  # the blocks of one step, while those of many run
         self._rooms: dict[int, np.ndarray] = {}
         self._walk = driver.prepare(self._table, self._status, threads.pool_address())
 
@@ -111,6 +110,7 @@ class Binding:
 
     def feed(self, given: Sequence[np.ndarray]) -> None:
         """Copy small inputs to their stage, point at large ones."""
+        self._restore()
         for i, array in enumerate(given):
             stage = self.stages[i]
             if stage is not None:
@@ -141,7 +141,8 @@ class Binding:
     def run_steps(self, given: Sequence[np.ndarray], stepped: Sequence[bool], results: Sequence[np.ndarray],
                   steps: int, rows: np.ndarray | None) -> int | None:
         """Steps by one native call; the step that met an index out of range, or None."""
-        saved, table = self._blocks.copy(), self._table
+        self._restore()
+        self._saved, table = self._blocks.copy(), self._table
         advances: list[tuple[int, int]] = []
         base = self._blocks.ctypes.data
         taken: list[int] = []
@@ -166,8 +167,13 @@ class Binding:
         try:
             return driver.run_steps(table, self._status, steps, advances, threads.pool_address())
         finally:
-            self._blocks[:] = saved
+            self._restore()
 
+    def _restore(self) -> None:
+        """Let the blocks be those of one step again; also where an exception kept an earlier call from doing it."""
+        if self._saved is not None:
+            self._blocks[:] = self._saved
+            self._saved = None
 
     def _taken(self, i: int) -> np.ndarray:
         """Where the rows of input i for one step lie."""

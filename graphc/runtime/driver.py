@@ -87,7 +87,11 @@ def prepare(table: np.ndarray, status: np.ndarray, pool_address: int) -> Callabl
     reference = ctypes.byref(_walk(table, status, 1, 0, 0, pool_address))
 
     def call(argument: Any = reference, table: np.ndarray = table) -> int:
-        reached = run(argument)
+        try:
+            reached = run(argument)
+        except BaseException:  # a signal's: the walk has ended all the same
+            status[0] = 0
+            raise
         if reached == DONE:
             return 0
         if reached == ALONE:
@@ -107,6 +111,7 @@ def run_steps(table: np.ndarray, status: np.ndarray, steps: int, advances: Seque
     advances: (address of an argument word, bytes to add to it after each step).
     """
     moves = np.array(advances or [(0, 0)], np.int64)
+    status[0] = 0
     reached = native().run(ctypes.byref(_walk(table, status, steps, moves.ctypes.data, len(advances), pool_address)))
     status[0] = 0
     if reached == ALONE:

@@ -56,6 +56,8 @@ class NativeExecutable:
             if self._prologue is not None:
                 self._prologue.refresh()
             binding.feed(given)
+            if self._announcer is not None:
+                self._announcer.announce()
             if binding.run():
                 raise self._index_error(given)
             if self._announcer is not None:
@@ -76,6 +78,8 @@ class NativeExecutable:
             if self._prologue is not None:
                 self._prologue.refresh()
             results = [np.empty((steps, *view.shape), view.dtype) for view in binding.views]
+            if self._announcer is not None:
+                self._announcer.announce()
             bad = binding.run_steps(arrays, stepped, results, steps, rows)
             if self._announcer is not None:
                 self._announcer.announce()
@@ -105,9 +109,12 @@ class NativeExecutable:
             if len(self._bindings) >= MAX_BINDINGS:
                 self._bindings.pop(next(iter(self._bindings)))
             made = self._prologue.addresses if self._prologue is not None else {}
-            found = Binding(self.program, sizes, shapes, self._arena, made)
-            if found.moved_arena:
-                self._bindings.clear()
+            at = self._arena.address
+            try:
+                found = Binding(self.program, sizes, shapes, self._arena, made)
+            finally:  # also of a binding that failed: those there are hold addresses in the arena
+                if self._arena.address != at:
+                    self._bindings.clear()
             self._bindings[key] = found
         return found
 

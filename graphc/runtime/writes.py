@@ -33,7 +33,8 @@ WRITES = Writes()
 
 
 class Announcer:
-    """Tells, after each run of a program, that its updates have changed states."""
+    """Tells that a program's updates change states: before each run, because an exception may come between the run and
+    what follows it (a keyboard interrupt does), and after it, because somebody else may have looked meanwhile."""
 
     def __init__(self, states: Iterable[Any]):
         self._states, self._observers, self._matters = list(states), -1, False

@@ -194,8 +194,14 @@ class CudaExecutable:
         return found
 
     def _bring_states(self) -> None:
+        """Let the device have all states; from now on it has the newest values of those that the program changes, also
+        where an exception comes between the run and what follows it."""
         for state in self.program.states.values():
             self.states.bring(state)
+        for _, value in self.program.updates:
+            self.states.expected(self.program.states[value])
+        if self._announcer is not None:
+            self._announcer.announce()
 
     def _states_written(self) -> None:
         for _, value in self.program.updates:

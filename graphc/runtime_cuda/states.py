@@ -41,6 +41,12 @@ class DeviceStates:
             if home is not None:
                 home.uploaded()
 
+    def expected(self, state: StateBuffer) -> None:
+        """A program is about to change the copy, which holds the newest value."""
+        home = home_of(state)
+        if home is not None:
+            home.written()
+
     def written(self, state: StateBuffer) -> None:
         """A program has changed the copy."""
         home = home_of(state)
