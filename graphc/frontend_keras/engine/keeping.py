@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -102,22 +102,23 @@ class Keeper:
         """How many batches may run before `after_batches` has to be called."""
         return ANY_NUMBER if self._every is None else self._every - self._steps % self._every
 
-    def after_batches(self, position: Position, count: int) -> None:
-        """`count` more batches are done, and `position` says where that is; its `steps` is filled in."""
+    def after_batches(self, position: Callable[[], Position], count: int) -> None:
+        """`count` more batches are done; `position` tells where that is, all but `steps` and `stopped`."""
         self._steps += count
         due = ((self._every is not None and self._steps % self._every == 0)
                or (self._seconds is not None and self.clock() - self._saved_at >= self._seconds))
         self._save_if(due, position)
 
-    def after_epoch(self, position: Position, last: bool) -> None:
-        """An epoch is done: `position` is the beginning of the next one."""
+    def after_epoch(self, position: Callable[[], Position], last: bool) -> None:
+        """An epoch is done; `position` tells the beginning of the next one."""
         self._save_if(last or (self._every is None and self._seconds is None), position)
 
-    def _save_if(self, due: bool, position: Position) -> None:
+    def _save_if(self, due: bool, position: Callable[[], Position]) -> None:
         asked = self._term.asked
         if due or asked:
-            position.steps, position.stopped = self._steps, self.model.stop_training
-            self._folder.save(self._memory.taken(position))
+            here = position()
+            here.steps, here.stopped = self._steps, self.model.stop_training
+            self._folder.save(self._memory.taken(here))
             self._saved_at = self.clock()
         if asked:
             self._term.deliver()

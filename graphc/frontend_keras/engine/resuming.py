@@ -45,6 +45,7 @@ class Position:
     """Where a training is: `batch` batches of epoch `epoch` are done, and `steps` batches in all.
 
     stopped  whether a callback has ended the training
+    size     the samples of the last batch of a Sequence
     order    the order of the samples, or None
     stream   the position in a Sequence, or None
     """
@@ -53,6 +54,7 @@ class Position:
     batch: int = 0
     steps: int = 0
     stopped: bool = False
+    size: int = 0
     order: np.ndarray | None = None
     stream: Any = None
 
@@ -81,7 +83,7 @@ class Memory:
         return {
             "made_with": _made_with(), "facts": self.facts,
             "position": {"epoch": position.epoch, "batch": position.batch, "steps": position.steps,
-                         "stopped": bool(position.stopped)},
+                         "stopped": bool(position.stopped), "size": position.size},
             "order": position.order, "stream": position.stream,
             "random": {"numpy": np.random.get_state(legacy=False), "seeds": self.model._functions.seeds(self.seeds),
                        "python": {"version": version, "words": np.array(words, np.uint32), "gauss": gauss}},
@@ -264,8 +266,8 @@ def _listed(value: Any, length: int, where: str) -> list[Any]:
 
 
 def _check_position(position: Any, facts: Any, order: Any) -> None:
-    sound = (isinstance(position, dict) and position.keys() == {"epoch", "batch", "steps", "stopped"}
-             and all(_whole(position[name]) for name in ("epoch", "batch", "steps"))
+    sound = (isinstance(position, dict) and position.keys() == {"epoch", "batch", "steps", "stopped", "size"}
+             and all(_whole(position[name]) for name in ("epoch", "batch", "steps", "size"))
              and isinstance(position["stopped"], bool) and isinstance(facts, dict))
     if sound:
         most = facts.get("batches")

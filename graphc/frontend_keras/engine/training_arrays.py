@@ -9,6 +9,7 @@ What does not live here: checks and preparation of the data (training.py, standa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,8 @@ class FitLoop:
             logs: dict[str, Any] = {}
             if finished and self.validate is not None:
                 logs.update((f"val_{label}", value) for label, value in zip(self.labels, self.validate()))
-            end_epoch(self.model, self.callbacks, epoch, logs, epochs, self.keeper, self._order)
+            end_epoch(self.model, self.callbacks, epoch, logs, epochs, self.keeper,
+                      lambda epoch=epoch: Position(epoch + 1, order=self._order()))  # type: ignore[misc]
         self.model._seconds_per_step = {(id(self.function), self.batch_size): self.speed.per_step}
 
     def _shuffle(self) -> None:
@@ -148,7 +150,7 @@ class FitLoop:
 
     def _keep(self, epoch: int, batch: int, count: int) -> None:
         if self.keeper is not None:
-            self.keeper.after_batches(Position(epoch, batch, order=self._order()), count)
+            self.keeper.after_batches(lambda: Position(epoch, batch, order=self._order()), count)
 
     def _tell_sum(self, first: int, sizes: list[int], columns: list[np.ndarray]) -> None:
         """Give counting callbacks many batches of one size as one: their size together, the means of their values.
@@ -190,11 +192,11 @@ def begin_epoch(model: Any, callbacks: CallbackList, epoch: int) -> None:
 
 
 def end_epoch(model: Any, callbacks: CallbackList, epoch: int, logs: dict[str, Any], epochs: int,
-              keeper: Keeper | None, order: Callable[[], Order] = lambda: None, stream: Any = None) -> None:
+              keeper: Keeper | None, position: Callable[[], Position]) -> None:
+    """position: the beginning of the next epoch."""
     callbacks.on_epoch_end(epoch, logs)
     if keeper is not None:
-        last = epoch + 1 >= epochs or model.stop_training
-        keeper.after_epoch(Position(epoch + 1, order=order(), stream=stream), last)
+        keeper.after_epoch(position, last=epoch + 1 >= epochs or model.stop_training)
 
 
 def _only_counts(callback: Any) -> bool:
@@ -275,12 +277,12 @@ def fit_steps(model: Any, function: Any, arrays: list[Any], callbacks: CallbackL
             batch_logs.update(zip(model.metrics_names, map(float, function(arrays))))
             callbacks.on_batch_end(step, batch_logs)
             if keeper is not None:
-                keeper.after_batches(Position(epoch, step + 1), 1)
+                keeper.after_batches(partial(Position, epoch, step + 1), 1)
             if model.stop_training:
                 break
         if validate is not None:
             logs.update((f"val_{label}", value) for label, value in zip(model.metrics_names, validate()))
-        end_epoch(model, callbacks, epoch, logs, epochs.stop, keeper)
+        end_epoch(model, callbacks, epoch, logs, epochs.stop, keeper, partial(Position, epoch + 1))
 
 
 def evaluate_steps(function: Any, arrays: list[Any], steps: int, verbose: int = 0) -> list[float]:

@@ -9,14 +9,19 @@ import math
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Listing
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from graphc.errors import ArgumentError, GraphcError
 from graphc.frontend_keras.engine import fitting
+from graphc.frontend_keras.engine.functions import TRAIN
+from graphc.frontend_keras.engine.keeping import Keeper, backup_of
 from graphc.frontend_keras.engine.legacy import renamed_keywords
+from graphc.frontend_keras.engine.resuming import Position
 from graphc.frontend_keras.engine.shapes import positive
+from graphc.frontend_keras.engine.training_arrays import begin_epoch, end_epoch, epochs_from
 from graphc.frontend_keras.utils.checks import KeywordError
 from graphc.frontend_keras.utils.data_utils import (
     GeneratorEnqueuer,
@@ -65,11 +70,15 @@ class TrainingOnGenerators:
                       callbacks: Listing[Any] | None = None, validation_data: Any = None,
                       validation_steps: float | None = None, class_weight: Any = None, max_queue_size: int = 10,
                       workers: int = 1, use_multiprocessing: bool = False, shuffle: bool = True,
-                      initial_epoch: int = 0) -> Any:
+                      initial_epoch: int = 0, checkpoint: Any = None) -> Any:
         """Train; returns the History. Arguments as for `fit`, and:
 
         validation_data  (x, y), (x, y, sample_weight), a generator or a Sequence
         shuffle          whether each epoch takes the batches of a Sequence in a new order; not with workers=0
+        checkpoint       as for `fit`, with Sequences whose batches depend on nothing but their number and, where
+                         `on_epoch_end` changes something, on what `get_state` returns
+
+        Raises ArgumentError for checkpoints with generators, whose place nobody knows.
         """
         _check_ready(self)
         queueing = (workers, max_queue_size, use_multiprocessing)
@@ -81,12 +90,17 @@ class TrainingOnGenerators:
                               "metrics": fitting.metric_labels(self, validating=True)})
         for callback in listeners:
             callback.validation_data = validation.arrays
-        listeners.on_train_begin()
         with ExitStack() as streams:
-            validation.open(streams, len(span))
-            batches = streams.enter_context(_opened(generator, steps * len(span), queueing, shuffle))
-            _train(self, batches, steps, span, listeners, class_weight, validation)
-        listeners.on_train_end()
+            keeper = _keeper(self, checkpoint, callbacks, generator, steps, span, validation, shuffle and workers > 0)
+            if keeper is not None:
+                streams.enter_context(keeper)
+            start = fitting.begin_training(self, listeners, keeper)
+            done = 0 if start is None else (start.epoch - span.start) * steps + start.batch
+            validation.open(streams, len(span), 0 if start is None else start.epoch - span.start)
+            batches = streams.enter_context(_opened(generator, steps * len(span) - done, queueing, shuffle, done,
+                                                    None if start is None else start.stream))
+            _train(self, batches, steps, span, listeners, class_weight, validation, keeper, start)
+            fitting.end_training(listeners, keeper)
         return self.history  # type: ignore[attr-defined]
 
     @_keras1_keywords
@@ -137,18 +151,31 @@ class _Stream:
         if self.ordered is not None:
             self.ordered.end_epoch()
 
+    def position(self) -> Any:
+        """For a checkpoint: where the batches are, and what the Sequence says of itself."""
+        return None if self.ordered is None else {"queue": self.ordered.position(),
+                                                  "sequence": self.ordered.sequence.get_state()}
+
 
 @contextmanager
-def _opened(source: Any, wanted: int, queueing: tuple[int, int, bool], shuffle: bool = False) -> Iterator[_Stream]:
-    """The batches of a source, of which `wanted` will be taken."""
+def _opened(source: Any, wanted: int, queueing: tuple[int, int, bool], shuffle: bool = False, done: int = 0,
+            position: Any = None) -> Iterator[_Stream]:
+    """The batches of a source, of which `wanted` will be taken.
+
+    done      how many were taken before, by a training that goes on
+    position  what the position of a stream was then
+    """
     workers, max_queue_size, use_multiprocessing = queueing
     ordered = isinstance(source, Sequence)
     if workers < 1:
-        yield _Stream(iter_sequence_infinite(source) if ordered else source)
+        yield _Stream(iter_sequence_infinite(source, done % len(source)) if ordered else source)
         return
     enqueuer: SequenceEnqueuer = (OrderedEnqueuer(source, use_multiprocessing, shuffle) if ordered else
                                   GeneratorEnqueuer(source, use_multiprocessing))
     enqueuer.wanted = wanted
+    if position is not None and isinstance(enqueuer, OrderedEnqueuer):
+        source.set_state(position["sequence"])
+        enqueuer.start_at(position["queue"])
     enqueuer.start(workers, max_queue_size)
     try:
         yield _Stream(enqueuer.get(), enqueuer if isinstance(enqueuer, OrderedEnqueuer) else None)
@@ -229,9 +256,16 @@ class _Validation:
         checked: tuple[list[Any], list[Any], list[Any] | None] = self.model._data(x, y, weight[0] if weight else None)
         return checked
 
-    def open(self, streams: ExitStack, epochs: int) -> None:
+    def open(self, streams: ExitStack, epochs: int, done: int) -> None:
+        """Begin to make batches for `epochs` epochs, of which `done` are done already."""
         if self.from_stream:
-            self.stream = streams.enter_context(_opened(self.data, self.steps * epochs, self.queueing))
+            position = None
+            if done:
+                count = len(self.data)
+                position = {"queue": {"order": list(range(count)), "left": count - self.steps * done % count,
+                                      "ended": False}, "sequence": None}
+            self.stream = streams.enter_context(_opened(self.data, self.steps * (epochs - done), self.queueing,
+                                                        done=self.steps * done, position=position))
 
     def results(self, batch_size: int) -> list[float]:
         """The loss and the metrics; arrays are tested in batches of `batch_size`."""
@@ -243,26 +277,56 @@ class _Validation:
                                            sample_weight=self.weights))
 
 
+def _keeper(model: Any, checkpoint: Any, callbacks: Any, source: Any, steps: int, span: range,
+            validation: _Validation, shuffle: bool) -> Keeper | None:
+    """Who makes the checkpoints of this call, if anybody does."""
+    backup = backup_of(checkpoint, callbacks)
+    if backup is None:
+        return None
+    for one in [source, *([validation.data] if validation.from_stream else [])]:
+        _check_position_known(one)
+    x, y, weight = _parts(source[0])
+    model._data(x, y, weight)  # an own loss may take targets of another shape than the output, which changes functions
+    facts = {"data": [type(source).__name__, len(source)], "batches": steps, "shuffle": shuffle,
+             "validation": len(validation.data) if validation.wanted else None, "initial_epoch": span.start}
+    return Keeper(backup, model, model._function(TRAIN), facts)
+
+
+def _check_position_known(source: Any) -> None:
+    if not isinstance(source, Sequence):
+        raise ArgumentError("a generator cannot go on from a checkpoint: nobody knows its place",
+                            where="fit_generator, checkpoint", expected="a keras.utils.Sequence",
+                            got=type(source).__name__)
+    kind = type(source)
+    if kind.on_epoch_end is not Sequence.on_epoch_end and kind.get_state is Sequence.get_state:
+        raise ArgumentError("the Sequence changes itself between epochs and does not say how to go on",
+                            where=f"{kind.__name__}, checkpoint", fix="Define get_state() and set_state(state).")
+
+
 def _train(model: Any, batches: _Stream, steps: int, span: range, callbacks: Any, class_weight: Any,
-           validation: _Validation) -> None:
-    model.stop_training = False
-    for epoch in span:
-        for metric in model.stateful_metric_functions:
-            metric.reset_states()
-        callbacks.on_epoch_begin(epoch)
-        logs: dict[str, Any] = {}
-        for step in range(steps):
+           validation: _Validation, keeper: Keeper | None, start: Position | None) -> None:
+    for epoch, first in epochs_from(model, span, start):
+        if not first:
+            begin_epoch(model, callbacks, epoch)
+        size, finished = (start.size if start is not None else 0), first == steps
+        for step in range(steps if first and model.stop_training else first, steps):
             size = _train_step(model, batches.take(step, steps), step, callbacks, class_weight)
-            if step + 1 == steps:
-                batches.end_epoch()
-                if validation.wanted:
-                    logs.update((f"val_{label}", value)
-                                for label, value in zip(model.metrics_names, validation.results(size)))
+            finished = step + 1 == steps
+            if keeper is not None:
+                keeper.after_batches(partial(_position, epoch, step + 1, batches, size), 1)
             if model.stop_training:
                 break
-        callbacks.on_epoch_end(epoch, logs)
-        if model.stop_training:
-            break
+        logs: dict[str, Any] = {}
+        if finished:
+            batches.end_epoch()
+            if validation.wanted:
+                logs.update((f"val_{label}", value)
+                            for label, value in zip(model.metrics_names, validation.results(size)))
+        end_epoch(model, callbacks, epoch, logs, span.stop, keeper, partial(_position, epoch + 1, 0, batches, size))
+
+
+def _position(epoch: int, batch: int, batches: _Stream, size: int) -> Position:
+    return Position(epoch, batch, size=size, stream=batches.position())
 
 
 def _train_step(model: Any, batch: Any, step: int, callbacks: Any, class_weight: Any) -> int:

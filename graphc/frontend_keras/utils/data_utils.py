@@ -30,7 +30,8 @@ class NotThreadSafeError(ArgumentError, RuntimeError):
 class Sequence:
     """A data set in batches: subclasses define `__getitem__(index)`, one batch, and `__len__()`, their number.
 
-    `on_epoch_end()` may change the data between two epochs.
+    `on_epoch_end()` may change the data between two epochs. A Sequence where it does defines `get_state()` and
+    `set_state(state)` as a callback does (callbacks.BackupAndRestore), so that a training may go on from a checkpoint.
     """
 
     def __getitem__(self, index: int) -> Any:
@@ -42,12 +43,24 @@ class Sequence:
     def on_epoch_end(self) -> None:
         """After each epoch."""
 
+    def get_state(self) -> Any:
+        """What a checkpoint has to hold: numbers, texts, arrays, lists, tuples and dicts of them; or None."""
+        return None
+
+    def set_state(self, state: Any) -> None:
+        """Go on from what `get_state` returned."""
+
     def __iter__(self) -> Batches:
         return (self[i] for i in range(len(self)))
 
 
-def iter_sequence_infinite(sequence: Sequence) -> Batches:
-    """The batches of a sequence in their order, over and over again; `on_epoch_end` is not called."""
+def iter_sequence_infinite(sequence: Sequence, first: int = 0) -> Batches:
+    """The batches of a sequence in their order, over and over again; `on_epoch_end` is not called.
+
+    first: how many batches are left out at the beginning
+    """
+    if first:
+        yield from (sequence[i] for i in range(first, len(sequence)))
     while True:
         yield from sequence
 
@@ -184,13 +197,34 @@ class OrderedEnqueuer(SequenceEnqueuer):
         self._waiting: deque[int] = deque()
         self._left = 0
         self._ended = False
+        self._start: Any = None
+
+    def position(self) -> dict[str, Any]:
+        """Where the batches are that have been used: the order of this epoch, and how many of it are left."""
+        return {"order": list(self._order), "left": self._left, "ended": self._ended}
+
+    def start_at(self, position: Any) -> None:
+        """Begin there, when `start` is called. Raises ArgumentError for what is no position in this sequence."""
+        order = position.get("order") if isinstance(position, dict) else None
+        if not isinstance(order, list) or sorted(order) != list(range(len(self.sequence))) \
+                or position.get("left") not in range(len(order) + 1):
+            raise ArgumentError("not a position in this sequence", where=type(self.sequence).__name__,
+                                expected=f"an order of {len(self.sequence)} batches", got=f"{position!r:.200}")
+        self._start = position
 
     def _begin(self) -> None:
         self._order = list(range(len(self.sequence)))
         if not self._order:
             self.stop()
             raise ArgumentError("the sequence has no batches", where=type(self.sequence).__name__)
-        self._begin_epoch()
+        if self._start is None:
+            self._begin_epoch()
+        else:
+            self._order, self._left = list(self._start["order"]), self._start["left"]
+            self._ended = bool(self._start["ended"])
+            self._waiting = deque(self._order[len(self._order) - self._left:])
+            self.end_epoch()
+            self._fill()
 
     def _begin_epoch(self) -> None:
         if self.shuffle:
