@@ -7,12 +7,18 @@ import errno
 import os
 import re
 import signal
+import tempfile
 from contextlib import contextmanager
 
 from graphc.runtime import files
 
 NAMES = ("open", "write", "fsync", "close", "replace", "unlink", "mkdir", "rmdir")
 ERRORS = {"ENOSPC": errno.ENOSPC, "EIO": errno.EIO, "EINTR": errno.EINTR, "EACCES": errno.EACCES, "EROFS": errno.EROFS}
+
+
+def memory_folder():
+    """A new folder, in memory where the system has that: tests that synchronise a lot are not here for the disk."""
+    return tempfile.mkdtemp(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
 
 
 class Watched:
