@@ -18,6 +18,7 @@ from graphc.runtime.assembly import Assembly, Place
 from graphc.runtime.buffers import empty_aligned
 from graphc.runtime.loop_room import aligned, scratch_bytes
 from graphc.runtime.program import Program
+from graphc.runtime.scales import table_of
 
 STAGED_BYTES = 1 << 16  # inputs up to this size are copied into the arena, larger ones pointed at
 PARALLEL_BYTES = 1 << 15  # the same for rows to be moved
@@ -55,7 +56,7 @@ class Binding:
         arena.reserve(self._total)
         self._addresses = {**given, **{v: arena.address + offset for v, offset in offsets.items()}}
         for value, state in program.states.items():
-            self._addresses[value] = state.array.ctypes.data
+            self._addresses[value] = table_of(state).ctypes.data
         for kernel in program.plan.kernels.kernels:
             self._addresses.update({new: self._addresses[old] for new, old in kernel.in_place.items()})
         self._status = np.zeros(1, np.int64)

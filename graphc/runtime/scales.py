@@ -31,18 +31,23 @@ class Scale:
             return
         product, scale = table * self.array, self.array
         product[np.abs(product) < np.finfo(table.dtype).tiny] = 0
-        table[...] = product  # nothing can come between these two: neither a signal nor a lack of memory
-        scale[...] = 1
+        table[...], scale[...] = product, 1  # nothing can come between these two: neither a signal nor a lack of memory
 
 
 def may_have_scale(state: Any) -> bool:
-    """Whether the state has the attributes `scale` and `has_scale` (frontend_keras's variables have)."""
+    """Whether the state has `scale`, `has_scale` and `parts()` (frontend_keras's variables have)."""
     return hasattr(type(state), "scale")
 
 
 def scale_of(state: Any) -> Scale:
     found: Scale = state.scale
     return found
+
+
+def table_of(state: Any) -> np.ndarray:
+    """The live array of a state as it is: asking for its address must not multiply the scale in, which rounds."""
+    table: np.ndarray = state.parts()[0] if may_have_scale(state) else state.array
+    return table
 
 
 class Settler:

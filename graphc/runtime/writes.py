@@ -5,9 +5,14 @@ What does not live here: what is computed anew then (prologue.py).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
+from itertools import repeat
+from operator import setitem
 from typing import Any
 from weakref import WeakSet
+
+import numpy as np
 
 
 class Writes:
@@ -30,6 +35,19 @@ class Writes:
 
 
 WRITES = Writes()
+
+
+def store(pairs: Iterable[tuple[np.ndarray, Any]]) -> None:
+    """Copy each value into its array: all of them, or none where a signal's handler raises an exception.
+
+    Handlers run between two instructions of Python, and there is none in between. The values have the arrays' shapes
+    and element types.
+    """
+    listed = list(pairs)
+    arrays, values = [array for array, _ in listed], [value for _, value in listed]
+    WRITES.changed()
+    deque(map(setitem, arrays, repeat(...), values), maxlen=0)
+    WRITES.changed()
 
 
 class Announcer:

@@ -72,10 +72,10 @@ class Stage:
         self.expected = self.child(lambda: self.training.run())
         self.seconds = time.monotonic() - began
 
-    def child(self, work, killer=None):
-        """What `work` returns in a forked child; None where that was killed."""
+    def child(self, work, killer=None, by=signal.SIGKILL):
+        """What `work` returns in a forked child; None where a signal has ended that."""
         reading, writing = os.pipe()
-        self.shared[0:2] = b"\0\0"  # inside of a save; how many have begun
+        self.shared[0:3] = b"\0\0\0"  # inside of a save; how many have begun; steps done
         pid = os.fork()
         if not pid:
             status = 1
@@ -92,15 +92,14 @@ class Stage:
         with os.fdopen(reading) as pipe:
             said = pipe.read()
         status = os.waitpid(pid, 0)[1]
-        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == by:
             return None
         assert status == 0, f"the child ended with {status}"
         return said
 
-    def work(self, folder, frequency, deadly):
+    def work(self, folder, frequency, deadly, more=()):
         """What a child does."""
-        goes_on = any(name.startswith("ckpt-") and "tmp" not in name for name in os.listdir(folder))
-        if goes_on:
+        if finished(folder):
             self.training.spoil()
         save = CheckpointFolder.save
 
@@ -112,7 +111,7 @@ class Stage:
 
         CheckpointFolder.save = noted
         if deadly is None:
-            return self.training.run(folder, frequency)
+            return self.training.run(folder, frequency, more)
         with in_place(deadly):
             return self.training.run(folder, frequency, [Hooks(deadly)])
 
@@ -131,6 +130,11 @@ class Stage:
             os.kill(pid, signal.SIGKILL)
 
         return kill
+
+
+def finished(folder):
+    """The names of the checkpoints there."""
+    return [name for name in os.listdir(folder) if name.startswith("ckpt-") and ".tmp" not in name]
 
 
 def _has_ended(pid):
@@ -155,7 +159,7 @@ def one(stage, chance, figures, point=None):
                 figures.points |= {point} if named else set()
                 story.append(point if named else "a random time")
         if result is None:
-            figures.resumed += any("tmp" not in name and name.startswith("ckpt-") for name in os.listdir(folder))
+            figures.resumed += bool(finished(folder))
             result = stage.child(lambda: stage.work(folder, frequency, None))
         if result != stage.expected:
             figures.different.append(story)

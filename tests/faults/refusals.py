@@ -25,6 +25,7 @@ from graphc.frontend_keras.saving import hdf5
 from graphc.frontend_keras.saving.checkpoints import CheckpointFolder
 from graphc.runtime.cache import KernelCache
 from graphc.runtime.files import replacing
+from tests.faults.kills import finished
 from tests.faults.operations import Counted, Failing, in_place, memory_folder
 from tests.faults.trainings import Training
 
@@ -117,26 +118,19 @@ def _check_folder(figures, folder, refused, happened):
     figures.check(found == 3 if refused is None else found in (2, 3), story)
     figures.check(refused is None or (refused.errno and str(folder) in str(refused)), f"error without place: {story}")
     _save_third(folder)
-    figures.check(newest(folder) == 3 and not _unfinished(folder) and len(_finished(folder)) <= 2, f"after: {story}")
+    figures.check(newest(folder) == 3 and not _unfinished(folder) and len(finished(folder)) <= 2, f"after: {story}")
 
 
 def _unfinished(folder):
     return [name for name in os.listdir(folder) if ".tmp" in name]
 
 
-def _finished(folder):
-    return [name for name in os.listdir(folder) if name.startswith("ckpt-") and ".tmp" not in name]
-
-
 def trainings(sample, seed):
     """Faults in the saves of a real training, which is then called again. sample: how many, or None for all."""
     figures, chance, training = Figures(), random.Random(seed), Training("dense")
-    first = training.model.get_weights(), training.model.optimizer.get_weights()
 
     def fit(folder, operations):
-        training.model.set_weights(first[0])
-        training.model.optimizer.set_weights(first[1])
-        training.seed(7)
+        training.restart()
         with in_place(operations):
             return training.run(folder)
 
@@ -157,7 +151,7 @@ def trainings(sample, seed):
         story = f"{failing.happened} in a training: {refused}"
         figures.check(not _unfinished(folder) or "unlink" in story or "rmdir" in story, f"left over: {story}")
         if refused is not None:
-            if _finished(folder):
+            if finished(folder):
                 training.spoil()
                 got = training.run(folder)
             else:

@@ -10,6 +10,7 @@ import numpy as np
 
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import callbacks, optimizers
+from graphc.frontend_keras.backend.random import random_step
 from graphc.frontend_keras.engine.functions import TEST, TRAIN
 from graphc.frontend_keras.layers import (
     LSTM,
@@ -56,7 +57,7 @@ def dropped():
 
 def embedded():
     """Slots that are kept as tables and scales."""
-    model = Sequential([Embedding(300, 6, input_length=5), Flatten(), Dense(3, activation="softmax")])
+    model = Sequential([Embedding(4096, 6, input_length=5), Flatten(), Dense(3, activation="softmax")])
     model.compile(optimizers.RMSprop(lr=0.01), "categorical_crossentropy", metrics=["accuracy"])
     return model, WORDS, lambda: []
 
@@ -112,19 +113,32 @@ class Training:
         K.clear_session()
         self.seed(7)
         self.model, self.x, self.callbacks = TRAININGS[self.name]()
+        self.rate, self.step = float(K.get_value(self.model.optimizer.lr)), random_step()
         for kind in (TRAIN, TEST):
             self.model._function(kind).executable  # noqa: B018 (compiles)
         for variable in [*self.model.weights, *self.model.optimizer.weights]:
             variable.array  # noqa: B018 (makes its first value)
+        self.first = self.model.get_weights(), self.model.optimizer.get_weights()
 
     @staticmethod
     def seed(number):
         np.random.seed(number)
         random.seed(number)
 
+    def restart(self):
+        """Everything as it was at the beginning."""
+        self.model.set_weights(self.first[0])
+        self.model.optimizer.set_weights(self.first[1])
+        self.model.optimizer.lr = self.rate
+        K.set_value(self.model.optimizer.iterations, 0)
+        self.step.array[...] = 0
+        self.seed(8)
+
     def spoil(self):
         """Other weights and other random numbers: what a checkpoint has to bring back."""
         self.seed(99)
+        K.set_value(self.model.optimizer.iterations, 77)
+        self.step.array[...] += 5
         self.model.set_weights([w + 1 for w in self.model.get_weights()])
         self.model.optimizer.set_weights([w + 1 for w in self.model.optimizer.get_weights()])
 
@@ -144,7 +158,9 @@ class Training:
         return hashlib.sha256(self.state() + said.encode()).hexdigest()
 
     def state(self):
-        """Weights, slots and the count of steps, as bytes."""
+        """Weights, slots, the counts of steps, as bytes; tables and scales apart, for reading the product rounds."""
         optimizer = self.model.optimizer
-        values = [*self.model.get_weights(), *optimizer.get_weights(), K.get_value(optimizer.iterations)]
-        return b"".join(np.asarray(value).tobytes() for value in values)
+        variables = [*self.model.weights, *optimizer.weights, optimizer.iterations]
+        parts = [part for variable in variables for part in variable.parts() if part is not None]
+        draws = self.name in ("dropped", "recurrent")
+        return b"".join(part.tobytes() for part in [*parts, *([self.step.array] if draws else [])])

@@ -26,7 +26,7 @@ from graphc.ir.types import dtype_of
 from graphc.runtime.buffers import copy_aligned
 from graphc.runtime.residence import Home
 from graphc.runtime.scales import Scale
-from graphc.runtime.writes import WRITES
+from graphc.runtime.writes import WRITES, store
 
 
 class Variable(State):
@@ -79,22 +79,24 @@ class Variable(State):
             self.home.to_host(self._array)
         return self._array, self._scale.array
 
-    def set_parts(self, table: np.ndarray, scale: np.ndarray | None) -> None:
-        """Make `parts` these again."""
+    def to_set_parts(self, table: np.ndarray, scale: np.ndarray | None) -> list[tuple[np.ndarray, Any]]:
+        """The pairs for runtime.writes.store that make `parts` these again."""
         held, own = self.parts()
         if scale is not None:
             own = self.scale.array
-        held[...] = table
-        if own is not None:
-            own[...] = 1 if scale is None else scale
-        WRITES.changed()
+        return [(held, table)] + ([] if own is None else [(own, 1 if scale is None else scale)])
 
-    def assign(self, value: Any) -> None:
-        """Replace the value in place. Raises ShapeError for another shape."""
+    def fitting(self, value: Any) -> np.ndarray:
+        """`value` in the variable's element type. Raises ShapeError for another shape."""
         found = np.asarray(value, dtype=self.dtype)
         if found.shape != tuple(self.shape):
             raise ShapeError("a variable keeps its shape", where=self.name, expected=tuple(self.shape),
                              got=found.shape)
+        return found
+
+    def assign(self, value: Any) -> None:
+        """Replace the value in place. Raises ShapeError for another shape."""
+        found = self.fitting(value)
         if self._array is None:
             self._array = copy_aligned(found)
         else:
@@ -270,8 +272,9 @@ def batch_get_value(ops: Sequence[Variable]) -> list[Any]:
 
 
 def batch_set_value(tuples: Sequence[tuple[Variable, Any]]) -> None:
-    for x, value in tuples:
-        set_value(x, value)
+    """Replace the values of variables, of all or, after an exception, of none. Raises ShapeError for another shape."""
+    pairs = [(x, x.fitting(value)) for x, value in tuples]
+    store([(x.array, value) for x, value in pairs])
 
 
 def eval(x: Tensor) -> Any:

@@ -34,6 +34,7 @@ from graphc.frontend_keras.backend.lowering import walk
 from graphc.frontend_keras.backend.random import seeds_behind
 from graphc.frontend_keras.backend.variables import Variable
 from graphc.frontend_keras.saving.text import json_value
+from graphc.runtime.writes import store
 
 _KEYS = {"made_with", "facts", "position", "order", "stream", "random", "states", "callbacks"}
 _MOST = 2**53
@@ -143,11 +144,8 @@ class Memory:
         python = found["random"]["python"]
         random.setstate((python["version"], tuple(python["words"].tolist()), python["gauss"]))
         np.random.set_state(found["random"]["numpy"])
-        for state, (_, table, scale) in zip(self.states, found["states"], strict=True):
-            if isinstance(state, Variable):
-                state.set_parts(table, scale)
-            else:
-                state.array[...] = table
+        store(pair for state, (_, table, scale) in zip(self.states, found["states"], strict=True)
+              for pair in _pairs(state, table, scale))
         self.model.stop_training = found["position"]["stopped"]
         order = None if found["order"] is None else found["order"].copy()
         return Position(**found["position"], order=order, stream=found["stream"])
@@ -176,6 +174,10 @@ def _state_of(callback: Any) -> Any:
 
 def _parts(state: State) -> tuple[np.ndarray, np.ndarray | None]:
     return state.parts() if isinstance(state, Variable) else (state.array, None)
+
+
+def _pairs(state: State, table: np.ndarray, scale: np.ndarray | None) -> list[tuple[np.ndarray, Any]]:
+    return state.to_set_parts(table, scale) if isinstance(state, Variable) else [(state.array, table)]
 
 
 def _made_with() -> dict[str, str]:
