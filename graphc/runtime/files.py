@@ -124,7 +124,7 @@ def make_folders(folder: str | Path) -> None:
 
 
 def remove_folder(folder: str | Path) -> None:
-    """Remove a folder and the files in it; of a link, the link. Raises OSError."""
+    """Remove a folder and what is in it; of a link, the link. Raises OSError."""
     try:
         status = os.lstat(folder)
     except FileNotFoundError:
@@ -133,7 +133,7 @@ def remove_folder(folder: str | Path) -> None:
         OPS.unlink(folder)
         return
     for entry in os.listdir(folder):
-        OPS.unlink(os.path.join(folder, entry))
+        remove_folder(os.path.join(folder, entry))
     OPS.rmdir(folder)
 
 

@@ -11,6 +11,7 @@ What does not live here: the calls themselves (operations.py).
 import os
 import random
 import shutil
+import warnings
 from dataclasses import dataclass, field
 
 from graphc.errors import CheckpointError
@@ -139,7 +140,7 @@ def run(states, seed, saves=4):
     prefixes = list(range(len(entries) + 1))
     chance.shuffle(prefixes)
     plans = [(length, choice) for length in prefixes
-             for choice in choices(uncertain(entries[:length]), chance, max(1, states // len(entries)))]
+             for choice in choices(uncertain(entries[:length]), chance, max(1, 4 * states // len(entries)))]
     chance.shuffle(plans)
     for length, (undone, halved) in plans:
         halved = {i for i in halved - undone if entries[i][0] == "write"}
@@ -156,8 +157,10 @@ def _read(entries, undone, halved, files, figures):
     root = memory_folder()
     try:
         lay_out(entries, undone, halved, files, root)
-        found = newest(os.path.join(root, "kept")) or 0
-    except CheckpointError as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a checkpoint that has to be passed over should not stand there
+            found = newest(os.path.join(root, "kept")) or 0
+    except (CheckpointError, UserWarning) as error:
         found = str(error)
     finally:
         shutil.rmtree(root)

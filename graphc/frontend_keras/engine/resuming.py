@@ -143,7 +143,10 @@ class Memory:
         self._restore_callbacks(found["callbacks"])
         python = found["random"]["python"]
         random.setstate((python["version"], tuple(python["words"].tolist()), python["gauss"]))
-        np.random.set_state(found["random"]["numpy"])
+        try:
+            np.random.set_state(found["random"]["numpy"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise CheckpointError("not a state of NumPy's generator", where="random", got=str(error)) from error
         store(pair for state, (_, table, scale) in zip(self.states, found["states"], strict=True)
               for pair in _pairs(state, table, scale))
         self.model.stop_training = found["position"]["stopped"]
