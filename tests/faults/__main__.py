@@ -20,7 +20,7 @@ def kills(count, seed):
 
 def refusals(sample, seed):
     part = import_module("tests.faults.refusals")
-    yield "F2 saves", part.folders(200 if not sample else sample, seed)
+    yield "F2 saves", part.folders(sample or 200, seed)
     yield "F2 trainings", part.trainings(sample or None, seed)
     yield "F2 kernel cache", part.caches()
     yield "F2 files that are replaced", part.replacements()

@@ -30,7 +30,7 @@ SOURCES = os.path.dirname(graphc.__file__) + os.sep
 WAYS = ("line", "SIGINT", "callback", "metric", "Sequence")
 
 
-class Raised(Exception):
+class UserError(Exception):
     """What the user's code raises."""
 
 
@@ -75,7 +75,7 @@ class Raising(callbacks.Callback):
     def _count(self, *_):
         self.left -= 1
         if not self.left:
-            raise Raised
+            raise UserError
 
 
 class Subject:
@@ -155,7 +155,7 @@ def in_sequence(number, work):
     def take(self, i):
         left[0] -= 1
         if not left[0]:
-            raise Raised
+            raise UserError
         return taken(self, i)
 
     Batches.__getitem__ = take
@@ -173,7 +173,7 @@ def in_metric(model, number, work):
         def reset_states(self):
             left[0] -= 1
             if not left[0]:
-                raise Raised
+                raise UserError
 
     model.stateful_metric_functions.append(Metric())
     try:
@@ -204,7 +204,7 @@ def one(subject, way, lines, chance, figures):
             got = in_sequence(chance.randint(1, 20), work)
         else:
             got = work()
-    except (KeyboardInterrupt, Raised) as error:
+    except (KeyboardInterrupt, UserError) as error:
         story += f" {number} {[one.hook for one in raising]}, {_place(error)}"
         figures.hit += 1
         figures.by_way[way] = figures.by_way.get(way, 0) + 1
@@ -270,19 +270,22 @@ def terminate(points, seed):
     for i, name in enumerate(TRAININGS):
         stage = Stage(name, False)
         while figures.points < points * (i + 1) / len(TRAININGS):
-            folder = memory_folder()
-            figures.points += 1
-            wait = chance.uniform(0, 1.2 * stage.seconds)
-            got = stage.child(lambda folder=folder: stage.training.run(folder, 1000, [Counting(stage.shared)]),
-                              lambda pid, wait=wait: (time.sleep(wait), os.kill(pid, signal.SIGTERM)), signal.SIGTERM)
-            story = f"{name} after {wait:.3f} s, {stage.shared[2]} steps"
-            if got is None and finished(folder):
-                figures.hit += 1
-                with CheckpointFolder(folder) as opened:
-                    steps = opened.newest(lambda found: None)["position"]["steps"]
-                figures.check(steps == stage.shared[2], f"the checkpoint has {steps} steps: {story}")
-                got = stage.child(lambda folder=folder: stage.work(folder, 1000, None, [Counting(stage.shared)]))
-            if got is not None:
-                figures.check(got == stage.expected, f"not the same bits: {story}")
-            shutil.rmtree(folder)
+            _terminated(stage, chance.uniform(0, 1.2 * stage.seconds), figures)
     return figures
+
+
+def _terminated(stage, wait, figures):
+    folder = memory_folder()
+    figures.points += 1
+    got = stage.child(lambda: stage.training.run(folder, 1000, [Counting(stage.shared)]),
+                      lambda pid: (time.sleep(wait), os.kill(pid, signal.SIGTERM)), signal.SIGTERM)
+    story = f"{stage.training.name} after {wait:.3f} s, {stage.shared[2]} steps"
+    if got is None and finished(folder):
+        figures.hit += 1
+        with CheckpointFolder(folder) as opened:
+            steps = opened.newest(lambda found: None)["position"]["steps"]
+        figures.check(steps == stage.shared[2], f"the checkpoint has {steps} steps: {story}")
+        got = stage.child(lambda: stage.work(folder, 1000, None, [Counting(stage.shared)]))
+    if got is not None:
+        figures.check(got == stage.expected, f"not the same bits: {story}")
+    shutil.rmtree(folder)

@@ -15,6 +15,9 @@ from graphc.frontend_keras.saving.checkpoints import CheckpointFolder
 from tests.faults.trainings import Training
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:Method on_batch")  # a busy machine makes callbacks slow
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A training, the folder of its two last checkpoints (after the third and the fourth epoch), and its hash."""

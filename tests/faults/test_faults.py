@@ -15,6 +15,7 @@ from tests.faults.operations import Counted, in_place, memory_folder
 from tests.faults.trainings import Training
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.filterwarnings("ignore:Method on_batch")  # a busy machine makes callbacks slow
 
 
 def figures(*options):
