@@ -61,6 +61,12 @@ def add_target(parser: argparse.ArgumentParser, default: str | None = "cpu") -> 
                         f"{default or 'what GRAPHC_TARGET or keras.json say, else cpu'})")
 
 
+def add_trusted(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--trusted", action="store_true",
+                        help="parse an HDF5 file in this process; without it a process of its own does, so that a file "
+                             "made to harm can do none")
+
+
 def add_choices(parser: argparse.ArgumentParser) -> None:
     """The options that choose algorithms; `choices_of` reads them."""
     parser.add_argument("--precision", choices=PRECISIONS, default="default",

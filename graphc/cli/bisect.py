@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphc.cli.arguments import ArgumentParser, positive, seed, tolerance
+from graphc.cli.arguments import ArgumentParser, add_trusted, positive, seed, tolerance
 from graphc.cli.compare import FURTHER, Compared, Difference, compared, number
 from graphc.cli.files import write_whole
 from graphc.cli.layers import align
@@ -69,12 +69,13 @@ def configure(parser: ArgumentParser) -> None:
         parser.add_argument(f"--target-{side}", choices=TARGETS, default="cpu", help=f"what {side.upper()} runs on")
         parser.add_argument(f"--precision-{side}", choices=PRECISIONS, default="default",
                             help=f"the algorithms of {side.upper()}")
+    add_trusted(parser)
     parser.add_argument("--json", metavar="FILE", help="write all differences there")
     parser.set_defaults(execute=execute)
 
 
 def execute(options: argparse.Namespace) -> int:
-    a, b = load_both(options.a, options.b, options.seed)
+    a, b = load_both(options.a, options.b, options.seed, options.trusted)
     verdict = bisect(a, b, options)
     if options.json:
         write_whole(options.json, json.dumps(document(options, verdict), indent=2, allow_nan=False) + "\n")

@@ -12,7 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from graphc.cli.arguments import ArgumentParser, add_choices, add_target, choices_of, positive, seed, tolerance
+from graphc.cli.arguments import (
+    ArgumentParser,
+    add_choices,
+    add_target,
+    add_trusted,
+    choices_of,
+    positive,
+    seed,
+    tolerance,
+)
 from graphc.cli.certificate import DIVERGED, certificate, summary_of, text_of
 from graphc.cli.files import load, write_whole
 from graphc.cli.gradients import plain_subject, subject_of
@@ -70,6 +79,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--loss", help="of the training step (default: the file's own)")
     add_target(parser)
     add_choices(parser)
+    add_trusted(parser)
     parser.add_argument("--json", metavar="FILE", help="write every single value's errors there")
     parser.add_argument("--certificate", metavar="FILE", help="write there, as JSON, every value's and gradient's "
                         "errors and conditioning, the first that diverges, hashes, versions and the processor")
@@ -82,7 +92,7 @@ def execute(options: argparse.Namespace) -> int:
     old = read_certificate(options.verify_certificate) if options.verify_certificate else None
     if old is not None:
         adopt_settings(options, old)
-    loaded = load(options.model, options.seed)
+    loaded = load(options.model, options.seed, options.trusted)
     certified = options.certificate or old is not None
     subject = (subject_of if certified else plain_subject)(loaded, options.train, options.optimizer, options.loss)
     feed = feed_of(subject.graph, subject.states, loaded, options.inputs, options.seed, options.batch)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.cli.arguments import ArgumentParser, UsageError
+from graphc.cli.arguments import ArgumentParser, UsageError, add_trusted
 from graphc.cli.feeds import feed_for
 from graphc.cli.files import load
 from graphc.cli.models import graph_and_states
@@ -35,6 +35,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--to", choices=("keras2", "keras3"), help="refuse to write the other one's format")
     parser.add_argument("--check", action="store_true",
                         help="read B again and compare predictions for random inputs; status 1 where they differ")
+    add_trusted(parser)
     parser.set_defaults(execute=execute)
 
 
@@ -46,7 +47,7 @@ def execute(options: argparse.Namespace) -> int:
         raise UsageError(f"convert: {target}: the ending says no format")
     if options.to not in (None, writes):
         raise UsageError(f"convert: a file {target} is written as {writes}, not as {options.to}")
-    model = load(options.source)
+    model = load(options.source, trusted=options.trusted)
     if not hasattr(model, "layers"):
         raise UsageError(f"convert: {options.source} holds no model but a graph")
     if kind in (".h5", ".hdf5"):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from graphc.cli.arguments import ArgumentParser, add_choices, add_target, batch_size, choices_of
+from graphc.cli.arguments import ArgumentParser, add_choices, add_target, add_trusted, batch_size, choices_of
 from graphc.cli.files import load
 from graphc.cli.models import bind_batch, graph_of, model_dot
 from graphc.dump import dump
@@ -50,6 +50,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--batch", type=batch_size, metavar="N", help="a number of rows, or symbolic (the default)")
     add_target(parser)
     add_choices(parser)
+    add_trusted(parser)
     parser.add_argument("--format", choices=("text", "json", "dot"), default="text")
     parser.add_argument("-o", "--output", metavar="FILE", help="write there instead of to stdout")
     parser.set_defaults(execute=execute)
@@ -66,7 +67,7 @@ def execute(options: argparse.Namespace) -> int:
 
 def render(options: argparse.Namespace) -> str:
     """What the command prints."""
-    loaded = load(options.model)
+    loaded = load(options.model, trusted=options.trusted)
     if options.stage == "model":
         return _model_text(loaded, options.format)
     train = options.train or options.stage == "train"

@@ -18,7 +18,7 @@ import numpy as np
 from graphc.cli import files
 from graphc.cli.arguments import UsageError
 from graphc.cli.layers import Pair, Piece, align, owners, pieces_of_model, pieces_of_ops
-from graphc.cli.model_files import WeightsAloneError
+from graphc.cli.model_files import WeightsAloneError, parsing
 from graphc.cli.models import graph_and_states
 from graphc.errors import ModelFormatError
 from graphc.ir.graph import Graph, Op
@@ -50,17 +50,17 @@ class Lowered:
     pieces: Sequence[Piece]
 
 
-def load_both(path_a: str, path_b: str, seed: int) -> tuple[Side, Side]:
+def load_both(path_a: str, path_b: str, seed: int, trusted: bool) -> tuple[Side, Side]:
     """Both models. Raises OSError, GraphcError as `load`, UsageError where neither file holds an architecture."""
     if "-" in (path_a, path_b):
         raise UsageError("bisect: give two files; stdin can be read only once")
-    a, b = (_load(path, seed) for path in (path_a, path_b))
+    a, b = (_load(path, seed, trusted) for path in (path_a, path_b))
     if a is None and b is None:
         raise UsageError("bisect: both files hold weights alone, whose layers nothing names; give a model")
     if a is None or b is None:
         whole = a or b
         assert whole is not None
-        alone = Side(path_a if a is None else path_b, _around(whole, path_a if a is None else path_b), True,
+        alone = Side(path_a if a is None else path_b, _around(whole, path_a if a is None else path_b, trusted), True,
                      f"holds weights alone and takes the layers of {'b' if a is None else 'a'}")
         a, b = (alone, whole) if a is None else (whole, alone)
     assert a is not None
@@ -69,21 +69,22 @@ def load_both(path_a: str, path_b: str, seed: int) -> tuple[Side, Side]:
     return a, b
 
 
-def _load(path: str, seed: int) -> Side | None:
+def _load(path: str, seed: int, trusted: bool) -> Side | None:
     """None for a file of weights alone."""
     try:
-        model = files.load(path, seed)
+        model = files.load(path, seed, trusted)
     except WeightsAloneError:
         return None
-    return Side(path, model, files.holds_weights(path))
+    return Side(path, model, files.holds_weights(path, trusted))
 
 
-def _around(whole: Side, path: str) -> Any:
+def _around(whole: Side, path: str, trusted: bool) -> Any:
     """The architecture of the other side with the weights of a file."""
     if whole.is_graph:
         raise ModelFormatError("weights alone cannot be compared with graph text", where=path)
     model = import_module("graphc.frontend_keras.models").model_from_json(whole.model.to_json())
-    model.load_weights(path)
+    with parsing(trusted):
+        model.load_weights(path)
     return model
 
 

@@ -3,7 +3,10 @@
 Refused: links other than hard ones, data outside of the file, virtual, compound and variable-length data, filters that
 are plugins, more numbers than the reader asks for, and storage that cannot hold what it declares.
 
-What does not live here: which groups a model has (weight_files.py, keras3.py).
+libhdf5 itself is not proof against files made to harm: within `untrusted()` a process of its own parses them.
+
+What does not live here: that process (hdf5_apart.py, hdf5_child.py), which groups a model has (weight_files.py,
+keras3.py).
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import import_module
 from typing import Any
 
@@ -23,11 +27,13 @@ from graphc.runtime.files import replacing
 MAGIC = b"\x89HDF\r\n\x1a\n"
 MAX_TEXT = 16 << 20       # bytes of one attribute
 MAX_NAME, MAX_DEPTH, MAX_RANK = 4096, 64, 32
-MAX_CHUNKS = 1 << 20
+MAX_CHUNKS = MAX_TEXTS = 1 << 20
 _FILTERS = (1, 2, 3)      # deflate, shuffle, fletcher32
 _RATIO = 1100             # deflate makes at most 1032 bytes of one
 _SLACK = 1 << 20          # bytes that may be declared without being stored
+_SHARED = 1 << 30         # bytes of a list of texts of any length, each of which may be the whole file
 _SPLIT = 64512            # bytes of an attribute that HDF5 keeps in an object's header
+_UNTRUSTED: ContextVar[bool] = ContextVar("untrusted", default=False)
 
 
 def h5py() -> Any:
@@ -35,21 +41,54 @@ def h5py() -> Any:
 
 
 @contextmanager
+def untrusted() -> Iterator[None]:
+    """Within, HDF5 files are parsed by a process of its own: what breaks libhdf5, or keeps it busy, ends that alone.
+
+        with untrusted():
+            model = load_model("downloaded.h5")
+    """
+    token = _UNTRUSTED.set(True)
+    try:
+        yield
+    finally:
+        _UNTRUSTED.reset(token)
+
+
+@contextmanager
 def reading(path: Any) -> Iterator[Folder]:
-    """The root of an HDF5 file, or of a h5py group that is open already. Raises ModelFormatError, OSError."""
-    if isinstance(path, h5py().Group):
+    """The root of an HDF5 file, or of a h5py group or Folder that is open already.
+
+    Raises ModelFormatError, OSError.
+    """
+    if isinstance(path, Folder):
+        yield path
+        return
+    if _is_group(path):
         yield Folder(path, "/")
         return
-    name = os.fspath(path)
-    with open(name, "rb") as file:
+    with open(os.fspath(path), "rb") as file:
+        name = str(os.fspath(path))
         if file.read(len(MAGIC)) != MAGIC:
-            raise ModelFormatError("not an HDF5 file", where=str(name))
+            raise ModelFormatError("not an HDF5 file", where=name)
+        if _UNTRUSTED.get():
+            with import_module("graphc.frontend_keras.saving.hdf5_apart").reading(file, name) as root:
+                yield root
+            return
+    with opened(name, name) as group:
+        yield Folder(group, "/")
+
+
+def _is_group(path: Any) -> bool:
+    return not isinstance(path, (str, bytes, os.PathLike)) and isinstance(path, h5py().Group)
+
+
+def opened(path: str, name: str) -> Any:
+    """The h5py file at a path, which errors call `name`. Raises ModelFormatError."""
     try:
-        file = h5py().File(name, "r", locking=False)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise ModelFormatError("not an HDF5 file that can be read", where=str(name), got=str(error)) from error
-    with file:
-        yield Folder(file, "/")
+        return h5py().File(path, "r", locking=False)
+    except (OSError, RuntimeError, ValueError, KeyError, MemoryError) as error:
+        raise ModelFormatError("not an HDF5 file that can be read", where=name,
+                               got=str(error).replace(path, name)) from error
 
 
 def _typed(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,13 +118,6 @@ class Folder:
         return name in self._group
 
     @_typed
-    def names(self) -> list[str]:
-        """The names in the group, sorted as HDF5 does. Raises ModelFormatError for too many."""
-        if len(self._group) > MAX_CHUNKS:
-            raise ModelFormatError("the group holds too much", where=self.where, got=len(self._group))
-        return list(self._group)
-
-    @_typed
     def folder(self, path: str) -> Folder:
         """The group at a path below. Raises ModelFormatError."""
         found, where = self._find(path)
@@ -96,11 +128,14 @@ class Folder:
     @_typed
     def array(self, path: str, most: int) -> np.ndarray:
         """The numbers at a path below, at most `most` of them. Raises ModelFormatError."""
+        return np.asarray(self._dataset(path, most)[()])
+
+    def _dataset(self, path: str, most: int) -> Any:
         found, where = self._find(path)
         if not isinstance(found, h5py().Dataset):
             raise ModelFormatError("not a dataset", where=where)
         _check(found, where, most)
-        return np.asarray(found[()])
+        return found
 
     def _find(self, path: str) -> tuple[Any, str]:
         found, where = self._group, self.where
@@ -144,6 +179,8 @@ class Folder:
         while f"{name}{number}" in self._group.attrs:
             found += self._texts(f"{name}{number}")
             number += 1
+            if len(found) > MAX_TEXTS or sum(map(len, found)) > MAX_TEXT:
+                raise ModelFormatError(f"{name} is too long", where=self.where, expected=f"at most {MAX_TEXT} bytes")
         if not number:
             raise ModelFormatError(f"the group has no attribute {name}", where=self.where)
         return found
@@ -161,11 +198,22 @@ class Folder:
         if attribute.shape is None:
             raise ModelFormatError(f"{name} is empty", where=self.where)
         kind, count = h5py().check_string_dtype(attribute.dtype), int(np.prod(attribute.shape, dtype=float))
-        if count * attribute.dtype.itemsize > MAX_TEXT:
+        if count * attribute.dtype.itemsize > MAX_TEXT or count > MAX_TEXTS:
             raise ModelFormatError(f"{name} is too long", where=self.where, expected=f"at most {MAX_TEXT} bytes")
         if kind is None and attribute.shape != (0,):
             raise ModelFormatError(f"{name} is not text", where=self.where, got=attribute.dtype)
+        any_length = kind is not None and kind.length is None
+        if any_length and count > 1 and count * self._group.file.id.get_filesize() > _SHARED:
+            raise ModelFormatError(f"{name} is a list of texts of any length", where=self.where,
+                                   expected="texts of a fixed length in a file as large as this")
         return attribute
+
+
+@_typed
+def bytes_of(folder: Folder, path: str, most: int) -> int:
+    """How many bytes `folder.array(path, most)` would read. Raises ModelFormatError."""
+    found = folder._dataset(path, most)
+    return int(found.size) * int(found.dtype.itemsize)
 
 
 def _decoded(value: Any, name: str, where: str) -> str:
@@ -199,12 +247,16 @@ def _check(dataset: Any, where: str, most: int) -> None:
     if not set(filters) <= set(_FILTERS):
         raise ModelFormatError("a filter that is not supported", where=where, expected="gzip", got=filters)
     if dataset.chunks is not None:
-        chunks = 1
+        chunks, together = 1, dtype.itemsize
         for size, step in zip(shape, dataset.chunks, strict=True):
-            chunks *= -(-int(size) // step)
+            chunks, together = chunks * -(-int(size) // step), together * int(step)
         if chunks > MAX_CHUNKS:
             raise ModelFormatError("too many chunks", where=where, got=chunks)
+        if together > _SLACK + count * dtype.itemsize:
+            raise ModelFormatError("a chunk is larger than all the numbers", where=where, got=f"{together} bytes")
     declared, stored = count * dtype.itemsize, dataset.id.get_storage_size()
+    if stored > dataset.file.id.get_filesize():
+        raise ModelFormatError("stores more than the file holds", where=where, got=f"{stored} bytes")
     if declared > _SLACK + _RATIO * stored:
         raise ModelFormatError("declares more than it stores", where=where, got=f"{declared} bytes in {stored}")
 

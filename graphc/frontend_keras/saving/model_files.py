@@ -58,7 +58,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
 def load_model(filepath: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Any:
     """The model of a file, with its weights; compiled, with the optimizer's state, where the file says how.
 
-    filepath        a path, or an open h5py group
+    filepath        a path, or an open h5py group or Folder
     custom_objects  name -> class or function, for what is not part of Keras
 
     Raises OSError, ModelFormatError for what is no such file, ArgumentError for unknown names.
@@ -171,7 +171,7 @@ def _may_write(filepath: Any, overwrite: bool) -> bool:
 
 
 def _name(filepath: Any) -> str:
-    return os.fspath(filepath) if isinstance(filepath, (str, os.PathLike)) else "the HDF5 group"
+    return str(os.fspath(filepath)) if isinstance(filepath, (str, os.PathLike)) else "the HDF5 group"
 
 
 def _json(value: Any) -> bytes:
