@@ -53,7 +53,7 @@ def serve() -> None:
 
 
 def _rehearse() -> None:
-    """Ask everything once, of a file in memory: what Python imports late is there when no file can be opened any more."""
+    """Ask everything once, of a file in memory: what Python imports late must be there before no file can be opened."""
     with h5py().File("rehearsal", "w", driver="core", backing_store=False) as file:
         file["group/numbers"], file["group/texts"] = np.zeros((2, 2), "f4"), np.zeros(2, [("a", "i4"), ("b", "S3")])
         file["group"].create_dataset("packed", data=np.zeros((2, 2), "f4"), compression="gzip", shuffle=True)
