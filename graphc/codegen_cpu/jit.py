@@ -23,6 +23,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.core.runtime import rtsys
 
+from graphc.codegen.check_source import checked
 from graphc.codegen_cpu.pointers import argument_type
 from graphc.errors import CompileError
 
@@ -167,8 +168,10 @@ def _load(source: str, symbol: str, filename: str) -> tuple[list[types.Type], Ca
     where = f"kernel {symbol}"
     namespace: dict[str, Any] = {"__name__": symbol}
     try:
-        exec(compile(source, filename, "exec"), namespace)  # our own emitters wrote it
+        exec(compile(checked(source, where), filename, "exec"), namespace)
         words, kernel = namespace["SIGNATURE"].split(), namespace["kernel"]
+    except CompileError:
+        raise
     except Exception as error:
         raise CompileError("the kernel's source does not run", where=where, got=repr(error)) from error
     arguments = []

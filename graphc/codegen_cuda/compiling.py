@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from graphc.codegen.check_source import checked
 from graphc.errors import CompileError, TargetError
 
 ARCHITECTURES = ((8, 0), (9, 0), (10, 0))  # that every kernel is known to compile for
@@ -102,9 +103,11 @@ def _load(source: str, symbol: str) -> tuple[list[Any], Callable[..., None], int
     side = import_module("graphc.codegen_cuda.numba_side")
     namespace: dict[str, Any] = {"__name__": symbol}
     try:
-        exec(compile(source, f"<{symbol}>", "exec"), namespace)  # our own emitters wrote it
+        exec(compile(checked(source, f"kernel {symbol}"), f"<{symbol}>", "exec"), namespace)
         words = namespace["SIGNATURE"].split()
         arguments = [side.argument_type(word) for word in words]
+    except CompileError:
+        raise
     except Exception as error:
         raise CompileError("the kernel's source does not run", where=f"kernel {symbol}", got=repr(error)) from error
     if None in arguments:

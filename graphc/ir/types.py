@@ -5,11 +5,12 @@ What does not live here: dimension arithmetic (dims.py), type rules of ops (the 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 
-from graphc.errors import DTypeError
+from graphc.errors import DTypeError, ShapeError
 from graphc.ir.dims import Dim, Shape, size_of, symbols
 
 
@@ -48,27 +49,46 @@ I8, I16, I32, I64 = (DType(f"i{8 * n}", f"int{8 * n}", "int", n) for n in (1, 2,
 U8, U16, U32, U64 = (DType(f"u{8 * n}", f"uint{8 * n}", "uint", n) for n in (1, 2, 4, 8))
 F32, F64 = (DType(f"f{8 * n}", f"float{8 * n}", "float", n) for n in (4, 8))
 DTYPES = {d.name: d for d in (BOOL, I8, I16, I32, I64, U8, U16, U32, U64, F32, F64)}
+MAX_SIZE = 1 << 53  # elements of an array, so that floats count them and bytes are counted in 63 bits
+_NAME = re.compile(r"[<>=|]?[A-Za-z]\w{0,15}|[?]", re.ASCII)
 _BY_NUMPY = {d.numpy_name: d for d in DTYPES.values()}
 
 
 def dtype_of(name: DType | str | np.dtype | type) -> DType:
-    """The DType for a graph name ("f32"), a NumPy name ("float32"), dtype or scalar type."""
+    """The DType for a graph name ("f32"), a NumPy name ("float32"), dtype or scalar type.
+
+    Raises DTypeError for anything else; names come from files, and of those NumPy would parse some as Python.
+    """
     if isinstance(name, DType):
         return name
     if isinstance(name, str) and name in DTYPES:
         return DTYPES[name]
     try:
+        if not (_NAME.fullmatch(name) if isinstance(name, str) else isinstance(name, (np.dtype, type))):
+            raise KeyError(name)
         return _BY_NUMPY[np.dtype(name).name]
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         raise DTypeError("no such element type", got=repr(name), expected=f"one of {', '.join(DTYPES)}") from None
 
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """dtype and shape; dimensions are ints or symbolic (dims.py). `f32[B,784]` in text."""
+    """dtype and shape; dimensions are ints or symbolic (dims.py). `f32[B,784]` in text.
+
+    Raises ShapeError where the known sizes alone are more than MAX_SIZE elements.
+    """
 
     dtype: DType
     shape: Shape = ()
+
+    def __post_init__(self) -> None:
+        known = 1
+        for dim in self.shape:
+            if isinstance(dim, int):
+                known *= dim
+        if known > MAX_SIZE:
+            raise ShapeError("no memory holds so many elements", expected=f"at most {MAX_SIZE}",
+                             got=f"shape ({', '.join(map(str, self.shape))})")
 
     @property
     def rank(self) -> int:

@@ -1,3 +1,4 @@
+import ast
 import ctypes
 from concurrent.futures import ThreadPoolExecutor
 
@@ -116,10 +117,10 @@ def test_threads_may_compile_at_once():
     (simple("o[i] = x[i"), "does not run"),
     ("SIGNATURE = 'f32*'\n", "KeyError"),
     ("SIGNATURE = 'f16*'\ndef kernel(x, thread, threads): pass\n", "expected i64 or a pointer"),
-    (simple("o[i] = missing(x[i])"), "name 'missing' is not defined"),
+    (simple("o[i] = missing(x[i])"), "holds what no emitter writes; got missing"),
     (simple("o[i] = maximum(x[i], 0.0)"), "maximum takes float32 or float64 operands of one type, got float32"),
     (simple("o[i] = exp(i)"), "got int64"),
-    (simple("print(i)"), "outside the C library"),
+    (simple("print(i)"), "holds what no emitter writes; got print"),
     (simple("v = x[i]; o[i] = v; v = i; o[i] = v"), "v holds float64 and is given"),
 ])
 def test_errors_name_the_kernel_and_the_cause(source, message):
@@ -127,6 +128,12 @@ def test_errors_name_the_kernel_and_the_cause(source, message):
         jit.compile_source(source, "softmax_3", "softmax_3.py")
     assert "kernel softmax_3" in str(caught.value)
     assert message in str(caught.value)
+
+
+def test_what_needs_more_than_the_c_library_is_refused(monkeypatch):
+    monkeypatch.setattr(jit, "checked", lambda source, where: ast.parse(source))
+    with pytest.raises(CompileError, match="outside the C library"):
+        jit.compile_source(simple("print(i)"), "softmax_3")
 
 
 def test_a_typing_error_tells_the_line_of_the_source(tmp_path):

@@ -39,11 +39,13 @@ def layer_keywords(cls: type, config: Any) -> dict[str, Any]:
         raise ModelFormatError("the configuration of a layer is not a dict of keywords", where=cls.__name__,
                                got=f"{config!r:.200}")
     found = dict(config)
-    if "batch_shape" in found and "batch_shape" not in _keywords(cls):
+    defaults = _keywords(cls)
+    if "batch_shape" in found and "batch_shape" not in defaults:
         found.setdefault("batch_input_shape", found.pop("batch_shape"))
         found.pop("batch_shape", None)
     _plain_dtype(cls, found)
-    accepted = _keywords(cls)
+    _check_switches(cls, found, defaults)
+    accepted = frozenset(defaults)
     unknown = [key for key in found if key not in accepted and key not in _BASE]
     for key in unknown:
         _leave_out(cls, key, found.pop(key), accepted)
@@ -79,10 +81,20 @@ def _leave_out(cls: type, key: str, value: Any, accepted: frozenset[str]) -> Non
                                got=f"{value!r:.200}", fix=did_you_mean(key, accepted | _BASE))
 
 
-def _keywords(cls: type) -> frozenset[str]:
-    """Every keyword that an `__init__` of the class or its bases names."""
-    names: set[str] = set()
-    for base in cls.__mro__:
+def _check_switches(cls: type, found: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Raise ModelFormatError where a switch of one of our own layers is neither on nor off."""
+    if cls.__module__.partition(".")[0] != __name__.partition(".")[0]:
+        return
+    for key, value in found.items():
+        if isinstance(defaults.get(key), bool) and value not in (True, False, None):
+            raise ModelFormatError(f"{key!r} is neither true nor false", where=cls.__name__, got=f"{value!r:.200}")
+
+
+def _keywords(cls: type) -> dict[str, Any]:
+    """Every keyword that an `__init__` of the class or its bases names, with its default."""
+    defaults: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
         if "__init__" in vars(base):
-            names.update(inspect.signature(vars(base)["__init__"]).parameters)
-    return frozenset(names - {"self", "args", "kwargs"})
+            found = inspect.signature(vars(base)["__init__"]).parameters
+            defaults.update({name: parameter.default for name, parameter in found.items()})
+    return {name: default for name, default in defaults.items() if name not in ("self", "args", "kwargs")}

@@ -20,7 +20,7 @@ from graphc.frontend_keras.backend.normalization import sample_variance
 from graphc.frontend_keras.engine.base_layer import Layer
 from graphc.frontend_keras.engine.input_spec import InputSpec
 from graphc.frontend_keras.engine.legacy import renamed_keywords
-from graphc.frontend_keras.utils.checks import KeywordError
+from graphc.frontend_keras.utils.checks import KeywordError, finite
 
 _WEIGHTS_1 = MappingProxyType({"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"})
 _VARIANCES = ("sample", "batch", "batch unless 4-D")
@@ -60,7 +60,7 @@ class BatchNormalization(Layer):
 
     axis      the axis of the features; all others are averaged over; may be a list of one axis, as tf_keras writes
     momentum  in training the moving averages become momentum * average + (1 - momentum) * that of the batch
-    epsilon   added to the variance
+    epsilon   added to the variance, at least 0
     center, scale  whether there are beta and gamma
     moving_variance_of  "sample"; "batch" as in Keras 3; "batch unless 4-D" as in tf.keras
 
@@ -91,7 +91,8 @@ class BatchNormalization(Layer):
             raise ArgumentError("`moving_variance_of` is none of its values", where=self.name,
                                 expected=", ".join(_VARIANCES), got=repr(moving_variance_of))
         self.moving_variance_of = moving_variance_of
-        self.axis, self.momentum, self.epsilon = _one_axis(axis, self.name), momentum, epsilon
+        self.axis, self.momentum = _one_axis(axis, self.name), momentum
+        self.epsilon = finite(epsilon, "epsilon", self.name, at_least=0)
         self.center, self.scale = center, scale
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
