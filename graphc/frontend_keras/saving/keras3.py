@@ -175,7 +175,8 @@ def read_weights(root: Folder, model: Any) -> None:
     """Set the weights of a model. Raises ModelFormatError, ShapeError; then no weight has changed."""
     container = next((name for name in CONTAINERS if name in root), None)
     if container is None:
-        raise ModelFormatError("the file holds no weights of layers", where=root.where, expected=" or ".join(CONTAINERS))
+        raise ModelFormatError("the file holds no weights of layers", where=root.where,
+                               expected=" or ".join(CONTAINERS))
     pairs = []
     for path, layer in places(model):
         weights = layer.weights
