@@ -78,7 +78,7 @@ CONFIGURATIONS = {
     "json35 dtype": dense(dtype="float32, float32"), "json35 dtype list": dense(dtype=["f4"]),
     "activation": dense(activation="os.system"), "activation class": dense(activation={"class_name": "eval", "config": "1"}),
     "no layers": {"class_name": "Sequential", "config": {"name": "m", "layers": 3}}, "no config": {"class_name": "Sequential"},
-    "a list": [dense()], "a number": 3,
+    "a layer": {"class_name": "Dense", "config": {"units": 3}}, "a list": [dense()], "a number": 3,
 }
 TEXTS = {
     "json17 keys": json.dumps({str(i): 0 for i in range(1 << 20)}), "json17 string": '"' + "x" * (17 << 20) + '"',

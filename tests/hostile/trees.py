@@ -15,6 +15,7 @@ WORDS = ["", " ", "3", "a\x00b", "a\nb", "\u202eabc", "x" * 300, "x" * 70000, "Ã
          'x"); __import__("os").system("touch pwned"); ("']
 NUMBERS = [0, 1, 2, 3, -1, -2, 7, 255, 65536, 10**6, 2**31 - 1, 2**31, 2**32, 2**53, 2**62, 2**63 - 1, 2**63, 2**64,
            -2**31, -2**63, 10**30, 0.0, -0.0, 0.5, 1.0, -0.5, 2.0, 3.5, 1e-320, 1e308, -1e308, 1e18]
+LARGEST = 20_000  # nodes of a tree that is mutated further
 LAMBDA = {"name": "l", "function": ["4wEAAAAAAAAAAAAAAAEAAAABAAAAQwAAAHMEAAAAfABTACkBTqkA", None, None],
           "function_type": "lambda", "output_shape": None}
 
@@ -61,7 +62,7 @@ def mutate(tree, rng, canaries):
     root = {"root": copy.deepcopy(tree)}
     for _ in range(1 + min(int(rng.expovariate(0.6)), 12)):
         found = places(root)
-        if not found:
+        if not 0 < len(found) < LARGEST:
             break
         node, key = rng.choice(found)
         rng.choices([_replace, _splice, _delete, _double, _nest, _tweak, _rename, _class],
@@ -102,7 +103,7 @@ def _tweak(node, key, found, rng, canaries):
     elif isinstance(value, (int, float)):
         node[key] = rng.choice([value + 1, value - 1, -value, value * 2, value * 1000, float(value), str(value), [value]])
     elif isinstance(value, str):
-        node[key] = rng.choice([value + "_1", value[::-1], value.upper(), value[:-1], value * 40, value + "\x00", [value]])
+        node[key] = rng.choice([value + "_1", value[::-1], value.upper(), value[:-1], value[:2000] * 40, value + "\x00", [value]])
     elif isinstance(value, list):
         node[key] = rng.choice([value[::-1], value[:-1], value[1:], value + value, {"0": value}, value[:1]])
     else:

@@ -176,8 +176,11 @@ def model_from_config(config: Any, custom_objects: Mapping[str, Any] | None = No
         raise ModelFormatError("not the description of a model", where="model_from_config",
                                expected="a dict with class_name and config", got=f"{config!r:.200}")
     try:
-        return deserialize_layer(understood(config, version or version_of(config)), custom_objects)
+        found = deserialize_layer(understood(config, version or version_of(config)), custom_objects)
     except GraphcError:
         raise
     except RecursionError as error:
         raise ModelFormatError("models are nested too deeply", where="model_from_config") from error
+    if not hasattr(found, "layers"):
+        raise ModelFormatError("a layer, and no model", where="model_from_config", got=f"{config['class_name']!r:.100}")
+    return found
