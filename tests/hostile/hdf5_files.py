@@ -149,10 +149,11 @@ def _linked(group, name, shape, dtype, rng, canaries):
 
 def _chunked(group, name, shape, dtype, rng, canaries):
     rank = len(shape)
+    side = 2 ** (22 // max(rank, 1))  # of a chunk that is much larger than what is in it
     options = rng.choice([{"chunks": (1,) * rank}, {"chunks": (2**10,) * rank, "maxshape": (None,) * rank},
                           {"chunks": shape, "compression": "gzip", "shuffle": True}, {"chunks": shape, "compression": "lzf"},
                           {"chunks": shape, "fletcher32": True}, {"chunks": shape, "scaleoffset": 4},
-                          {"chunks": (2**14,) * rank, "maxshape": (None,) * rank, "compression": "gzip"}])
+                          {"chunks": (side,) * rank, "maxshape": (None,) * rank, "compression": "gzip"}])
     made = group.create_dataset(name, shape, dtype, **options)
     if rng.random() < 0.6 and int(np.prod(shape)) < 10**5:
         made[...] = 1
