@@ -46,7 +46,7 @@ def store(pairs: Iterable[tuple[np.ndarray, Any]]) -> None:
     listed = list(pairs)
     arrays, values = [array for array, _ in listed], [value for _, value in listed]
     WRITES.changed()
-    deque(map(setitem, arrays, repeat(...), values), maxlen=0)
+    deque(map(setitem, arrays, repeat(...), values), maxlen=0)  # type: ignore[arg-type]
     WRITES.changed()
 
 

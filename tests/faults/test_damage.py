@@ -14,7 +14,6 @@ from graphc.frontend_keras.saving import packing, tensors
 from graphc.frontend_keras.saving.checkpoints import CheckpointFolder
 from tests.faults.trainings import Training
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:Method on_batch")  # a busy machine makes callbacks slow
 
 
