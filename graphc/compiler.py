@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,6 +33,7 @@ from graphc.runtime import threads
 from graphc.runtime.adaptive import AdaptiveExecutable
 from graphc.runtime.cache import kernel_cache
 from graphc.runtime.executable import NativeExecutable
+from graphc.runtime.guards import fork_waits_for, import_whole
 from graphc.runtime.loader import load, loaded
 from graphc.runtime.program import Program, make_program
 from graphc.runtime.reference import ReferenceExecutable, StateBuffer, reports_writes
@@ -108,9 +109,9 @@ def check_target(target: str) -> None:
 def _on_device(graph: Graph, kept: tuple[tuple[int, int], ...], states: Mapping[int, StateBuffer], fusion: bool,
                choices: Choices) -> Executable:
     """The graph for the current CUDA device. Raises TargetError where there is none."""
-    device, executable, libraries = (import_module(f"graphc.runtime_cuda.{name}")
+    device, executable, libraries = (import_whole(f"graphc.runtime_cuda.{name}")
                                      for name in ("device", "executable", "libraries"))
-    cuda = import_module("graphc.codegen_cuda.emit")
+    cuda = import_whole("graphc.codegen_cuda.emit")
     gpu = device.current()
     memory = plan(optimize(graph.replace(donations=kept), replace(choices, device=True)), fusion=fusion, device=True)
     kernels: dict[Kernel, Emitted] = cuda.emit_program(memory, choices.precision)
@@ -155,7 +156,7 @@ def native_code(emitted: Sequence[Emitted], kernels: Sequence[Kernel]) -> list[i
         else:
             objects[symbol] = code
     if missing:
-        processes = import_module("graphc.codegen_cpu.processes")  # imports Numba, which a warm start never needs
+        processes = _processes()
         sources = [processes.Source(emitted[position].source, symbol, str(kernel_cache().source_path(symbol)),
                                     _about(kernels, position)) for symbol, position in missing.items()]
         for source, code in processes.compile_sources(sources, min(threads.count(), MOST_COMPILERS)):
@@ -163,6 +164,14 @@ def native_code(emitted: Sequence[Emitted], kernels: Sequence[Kernel]) -> list[i
             objects[source.symbol] = code
     addresses = load(objects)
     return [addresses[symbol] for symbol in symbols]
+
+
+@cache
+def _processes() -> Any:
+    """The module that compiles; it imports Numba, which a warm start never needs."""
+    module = import_whole("graphc.codegen_cpu.processes")
+    fork_waits_for(module.jit.global_compiler_lock)
+    return module
 
 
 def _about(kernels: Sequence[Kernel], position: int) -> str:

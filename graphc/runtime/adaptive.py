@@ -74,8 +74,10 @@ class AdaptiveExecutable:
             self._since, self._ever = self._since + saved, self._ever + saved
 
     def _saved_by(self, shapes: tuple[tuple[int, ...], ...]) -> int:
-        if shapes not in self._by_shapes:
+        found = self._by_shapes.get(shapes)
+        if found is None:
             if len(self._by_shapes) >= MAX_BINDINGS:
                 self._by_shapes.clear()
-            self._by_shapes[shapes] = int(bind(self._saved, self._first.signature.sizes(shapes)))  # type: ignore[arg-type]
-        return self._by_shapes[shapes]
+            found = int(bind(self._saved, self._first.signature.sizes(shapes)))  # type: ignore[arg-type]
+            self._by_shapes[shapes] = found
+        return found

@@ -52,6 +52,7 @@ class Binding:
         """given: addresses of values that lie elsewhere, such as what a prologue made."""
         self._program, self._sizes, self._arena = program, sizes, arena
         self._shapes = dict(zip(program.inputs, shapes, strict=True))
+        self._threads = threads.count()  # which another thread may change meanwhile; scratch memory is for as many
         offsets = self._lay_out()
         arena.reserve(self._total)
         self._addresses = {**given, **{v: arena.address + offset for v, offset in offsets.items()}}
@@ -70,7 +71,7 @@ class Binding:
         self._held: list[np.ndarray] = []
         self._saved: np.ndarray | None = None  # the blocks of one step, while those of many run
         self._rooms: dict[int, np.ndarray] = {}
-        self._walk = driver.prepare(self._table, self._status, threads.pool_address())
+        self._walk = driver.prepare(self._table, self._status, threads.pool_address(self._threads))
 
     def addresses_of(self, values: Iterable[Value]) -> dict[Value, int]:
         return {value: self._addresses[value] for value in values}
@@ -91,18 +92,18 @@ class Binding:
                 offsets[value] = total
                 total += aligned(self._nbytes(value))
         self._scratch = total
-        self._total = total + scratch_bytes(self._program, self._sizes, threads.count())
+        self._total = total + scratch_bytes(self._program, self._sizes, self._threads)
         return offsets
 
     def _assemble(self) -> tuple[np.ndarray, np.ndarray, Assembly]:
         """The argument blocks of all launches, one behind the other, and the table over them."""
         constants = {value: Place(array.ctypes.data) for value, array in self._constants.items()}
-        assembly = Assembly(self._status.ctypes.data, threads.pool_address(), constants)
+        assembly = Assembly(self._status.ctypes.data, threads.pool_address(self._threads), constants)
         program = self._program
         tracked = {*program.inputs, *program.returned}
         places = {v: Place(at, ((v, 0),) if v in tracked else ()) for v, at in self._addresses.items()}
         places.update({v: Place(0, ((v, 0),)) for v in program.inputs if v not in places})
-        entries = assembly.entries(program, self._sizes, places, self._arena.address + self._scratch, threads.count())
+        entries = assembly.entries(program, self._sizes, places, self._arena.address + self._scratch, self._threads)
         blocks = assembly.finish()
         table = np.array([(code, blocks.ctypes.data + 8 * first, way) for code, first, way in entries], np.int64)
         return blocks, table.reshape(-1, 3), assembly
@@ -143,9 +144,16 @@ class Binding:
                   steps: int, rows: np.ndarray | None) -> int | None:
         """Steps by one native call; the step that met an index out of range, or None."""
         self._restore()
-        self._saved, table = self._blocks.copy(), self._table
+        self._saved = self._blocks.copy()
+        try:
+            return self._run_steps(given, stepped, results, steps, rows)
+        finally:
+            self._restore()
+
+    def _run_steps(self, given: Sequence[np.ndarray], stepped: Sequence[bool], results: Sequence[np.ndarray],
+                   steps: int, rows: np.ndarray | None) -> int | None:
+        table, base = self._table, self._blocks.ctypes.data
         advances: list[tuple[int, int]] = []
-        base = self._blocks.ctypes.data
         taken: list[int] = []
         for i, (array, moves) in enumerate(zip(given, stepped, strict=True)):
             if moves and rows is not None:
@@ -162,13 +170,10 @@ class Binding:
             first = takers.ctypes.data
             starts = range(first, first + takers.nbytes, takers.strides[0])
             advances += [(start + 8, rows.nbytes // steps) for start in starts]
-            shared = (takers[:, 3] * takers[:, 4] >= PARALLEL_BYTES) & (threads.count() > 1)
+            shared = (takers[:, 3] * takers[:, 4] >= PARALLEL_BYTES) & (self._threads > 1)
             takes = np.stack([np.full(len(taken), self._program.take_address), np.array(starts), shared], 1)
             table = np.concatenate([takes, table])
-        try:
-            return driver.run_steps(table, self._status, steps, advances, threads.pool_address())
-        finally:
-            self._restore()
+        return driver.run_steps(table, self._status, steps, advances, threads.pool_address(self._threads))
 
     def _restore(self) -> None:
         """Let the blocks be those of one step again; also where an exception kept an earlier call from doing it."""

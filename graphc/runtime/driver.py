@@ -3,7 +3,7 @@
 A table entry is three words: the kernel's address, its argument block's address, and 1 where the pool may share the
 work; an entry with 2 is a walk of its own, a loop. A kernel is `void(int64_t *args, int64_t thread, int64_t threads)`.
 After each step the driver adds each advance's increment to its word, which is how many steps of training run in one
-call. A kernel that writes to the status word ends the walk.
+call. A kernel that writes to the status word ends the walk, which leaves the word 0 for the next one.
 
 What does not live here: its text (driver_ir.py), the threads themselves (threads.py), what the words of an
 argument block mean (binding.py).
@@ -79,7 +79,7 @@ def when_alone(callback: Callable[[], object]) -> None:
 
 
 def prepare(table: np.ndarray, status: np.ndarray, pool_address: int) -> Callable[[], int]:
-    """A call that walks the table once and returns 0, or the status word if a kernel wrote to it.
+    """A call that walks the table once and returns 0, or 1 if a kernel wrote to the status word.
 
     table i64[n,3], status i64[1]; the call keeps both alive, and they must not be reallocated.
     """
@@ -87,19 +87,13 @@ def prepare(table: np.ndarray, status: np.ndarray, pool_address: int) -> Callabl
     reference = ctypes.byref(_walk(table, status, 1, 0, 0, pool_address))
 
     def call(argument: Any = reference, table: np.ndarray = table) -> int:
-        try:
-            reached = run(argument)
-        except BaseException:  # a signal's: the walk has ended all the same
-            status[0] = 0
-            raise
+        reached = run(argument)
         if reached == DONE:
             return 0
         if reached == ALONE:
             _find_workers()
             return 0
-        code = int(status[0])
-        status[0] = 0
-        return code
+        return 1
 
     return call
 
@@ -111,9 +105,7 @@ def run_steps(table: np.ndarray, status: np.ndarray, steps: int, advances: Seque
     advances: (address of an argument word, bytes to add to it after each step).
     """
     moves = np.array(advances or [(0, 0)], np.int64)
-    status[0] = 0
     reached = native().run(ctypes.byref(_walk(table, status, steps, moves.ctypes.data, len(advances), pool_address)))
-    status[0] = 0
     if reached == ALONE:
         _find_workers()
     return None if reached < 0 else reached

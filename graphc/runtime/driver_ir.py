@@ -315,6 +315,9 @@ free:
   call void @release(ptr %pool)
   br label %out
 out:
+  %status_at = getelementptr i64, ptr %walk, i64 5
+  %status = load ptr, ptr %status_at, align 8
+  store i64 0, ptr %status, align 8
   %through = icmp slt i64 %reached, 0
   %result = select i1 %through, i64 %end, i64 %reached
   ret i64 %result

@@ -10,7 +10,6 @@ What does not live here: compiling (compiler.py), the native walk over the table
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ from graphc.ir.graph import Graph
 from graphc.ir.sizes import check_sizes
 from graphc.runtime import threads
 from graphc.runtime.binding import Arena, Binding
+from graphc.runtime.guards import guard_of
 from graphc.runtime.program import Program
 from graphc.runtime.prologue import Prologue
 from graphc.runtime.scales import Settler
@@ -39,14 +39,14 @@ class NativeExecutable:
         self.signature = Signature(program.inputs)
         self._arena = Arena()
         self._bindings: dict[Any, Binding] = {}
-        self._lock = threading.Lock()
+        self._guard = guard_of(program.states.values())
         self._prologue = Prologue(program.prologue) if program.prologue is not None else None
         self._announcer = Announcer([program.states[v] for _, v in program.updates]) if program.updates else None
         self._settler = Settler(program.states.values())
         threads.on_change(self)
 
     def __call__(self, *given: Any) -> list[np.ndarray]:
-        with self._lock:
+        with self._guard:
             try:
                 binding = self._bindings[tuple([(a.shape, a.dtype) for a in given])]
             except (KeyError, AttributeError):
@@ -60,8 +60,6 @@ class NativeExecutable:
                 self._announcer.announce()
             if binding.run():
                 raise self._index_error(given)
-            if self._announcer is not None:
-                self._announcer.announce()
             return binding.results()
 
     def run_steps(self, given: Sequence[Any], steps: int, stepped: Sequence[bool],
@@ -72,7 +70,7 @@ class NativeExecutable:
             rows = checked_rows(rows, [a for a, s in zip(arrays, stepped, strict=True) if s])
         shapes = [(len(a if rows is None else rows) // steps, *a.shape[1:]) if s else a.shape
                   for a, s in zip(arrays, stepped, strict=True)]
-        with self._lock:
+        with self._guard:
             binding = self._binding(shapes, [a.dtype for a in arrays])
             self._settler.settle()
             if self._prologue is not None:
@@ -81,8 +79,6 @@ class NativeExecutable:
             if self._announcer is not None:
                 self._announcer.announce()
             bad = binding.run_steps(arrays, stepped, results, steps, rows)
-            if self._announcer is not None:
-                self._announcer.announce()
             if bad is not None:
                 parts = [slice(bad * shape[0], (bad + 1) * shape[0]) if s else () for s, shape in zip(stepped, shapes)]
                 raise self._index_error([a[part if rows is None or not part else rows[part]]
@@ -91,7 +87,7 @@ class NativeExecutable:
 
     def forget_bindings(self) -> None:
         """Bind anew at the next call: the number of threads has changed."""
-        with self._lock:
+        with self._guard:
             self._bindings.clear()
             if self._prologue is not None:
                 self._prologue.forget()

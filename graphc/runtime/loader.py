@@ -9,7 +9,6 @@ What does not live here: keeping object code on disk (cache.py), making it (grap
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
 import struct
 import threading
@@ -19,6 +18,7 @@ from types import MappingProxyType
 import llvmlite.binding as llvm
 
 from graphc.errors import CompileError
+from graphc.runtime.guards import fork_waits_for
 
 _lock = threading.Lock()
 _addresses: dict[str, int] = {}
@@ -139,11 +139,4 @@ def _resolve(name: str) -> bool:
     return False
 
 
-def _forget_lock() -> None:
-    global _lock
-    _lock = threading.Lock()
-
-
-# A fork waits for a load in progress: LLVM's own locks would stay taken in the child for ever.
-os.register_at_fork(before=lambda: _lock.acquire(), after_in_parent=lambda: _lock.release(),
-                    after_in_child=_forget_lock)
+fork_waits_for(_lock)  # LLVM's own locks would stay taken in the child for ever

@@ -17,24 +17,26 @@ class Prologue:
     def __init__(self, program: Program):
         self._program = program
         self._arena = Arena()
-        WRITES.observe(program.states.values())
-        self._bind()
-
-    def _bind(self) -> None:
-        self._binding = Binding(self._program, {}, [], self._arena)
+        self._bound: Binding | None = None
         self._at: int | None = None
+        WRITES.observe(program.states.values())
+
+    def _binding(self) -> Binding:
+        if self._bound is None:
+            self._bound, self._at = Binding(self._program, {}, [], self._arena), None
+        return self._bound
 
     @property
     def addresses(self) -> dict[Value, int]:
-        return self._binding.addresses_of(self._program.plan.lives)
+        return self._binding().addresses_of(self._program.plan.lives)
 
     def refresh(self) -> None:
         """Run if a state may have changed since the last time."""
         if self._at != WRITES.generation:
             at = WRITES.generation
-            self._binding.run()
+            self._binding().run()
             self._at = at
 
     def forget(self) -> None:
-        """Bind anew: the number of threads has changed."""
-        self._bind()
+        """Bind anew when next needed: the number of threads has changed."""
+        self._bound = self._at = None

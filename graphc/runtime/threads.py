@@ -27,7 +27,7 @@ from typing import Protocol, SupportsIndex
 import numpy as np
 
 from graphc.errors import ArgumentError
-from graphc.runtime import driver
+from graphc.runtime import driver, guards
 
 MOST_THREADS = 1024
 WORKER_LOOKS_NS, CALLER_LOOKS_NS = 50_000, 20_000  # how long a worker looks before it sleeps, a caller before it yields
@@ -54,10 +54,25 @@ class Pool:
         self._workers: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Start the workers, or as many as the system allows, unless they run."""
+        """Start the workers, or as many as the system allows, unless they run.
+
+        Leaves it to the end of the next walk where a program owns the pool: it found workers that were then stopped.
+        """
+        if self.words[driver.STOP]:
+            self.stop()  # which an exception had cut short
         self.words[driver.WANTED] = 0
         if self._workers or not self._wanted:
             return
+        if not driver.native().acquire(self.address):
+            self.words[driver.WANTED] = self._wanted
+            return
+        try:
+            self._start_workers()
+        finally:
+            self.words[driver.WORKERS] = len(self._workers)
+            driver.native().release(self.address)
+
+    def _start_workers(self) -> None:
         driver.fill_constants(self.words)
         self.words[driver.SPINS_WORKER] = WORKER_LOOKS_NS // _nanoseconds_per_look() + 1
         self.words[driver.SPINS_CALLER] = CALLER_LOOKS_NS // _nanoseconds_per_look() + 1
@@ -72,9 +87,6 @@ class Pool:
                 _warn_once(f"graphc runs on {i + 1} of {self._wanted + 1} threads: the system starts no more")
                 break
             self._workers.append(thread)
-        driver.native().acquire(self.address)
-        self.words[driver.WORKERS] = len(self._workers)
-        driver.native().release(self.address)
 
     def stop(self, patience: float | None = None) -> None:
         """End the workers once no program owns the pool; give up after `patience` seconds, if given."""
@@ -85,14 +97,16 @@ class Pool:
             if end is not None and time.monotonic() > end:
                 return
             time.sleep(0.0005)
-        self.words[driver.WORKERS] = 0
-        self.words[driver.STOP] = 1
-        driver.native().wake(self.address)
-        for thread in self._workers:
-            thread.join(patience)
-        self._workers.clear()
-        self.words[driver.STOP] = 0
-        driver.native().release(self.address)
+        try:
+            self.words[driver.WORKERS] = 0
+            self.words[driver.STOP] = 1
+            driver.native().wake(self.address)
+            for thread in self._workers:
+                thread.join(patience)
+            self._workers.clear()
+            self.words[driver.STOP] = 0
+        finally:
+            driver.native().release(self.address)
 
     def forget_workers(self) -> None:
         """After a fork: they exist in the parent only. A walk that wants them says so."""
@@ -211,6 +225,12 @@ def _at_exit() -> None:
         pool.stop(_PATIENCE_AT_EXIT)
 
 
+def _forget_all_bindings() -> None:
+    for listener in list(_listeners):
+        listener.forget_bindings()
+
+
 driver.when_alone(pool_address)
+guards.when_interrupted(_forget_all_bindings)
 os.register_at_fork(after_in_child=_after_fork)
 atexit.register(_at_exit)

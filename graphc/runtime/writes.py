@@ -5,9 +5,9 @@ What does not live here: what is computed anew then (prologue.py).
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterable
-from itertools import repeat
 from operator import setitem
 from typing import Any
 from weakref import WeakSet
@@ -16,9 +16,13 @@ import numpy as np
 
 
 class Writes:
-    """generation: moves when an observed state has changed. observers: moves when another state is observed."""
+    """generation: moves when an observed state has changed. observers: moves when another state is observed.
+
+    No generation comes twice, whichever threads write.
+    """
 
     def __init__(self) -> None:
+        self._numbers = itertools.count(1)
         self.generation = self.observers = 0
         self._observed: WeakSet[Any] = WeakSet()
 
@@ -31,7 +35,7 @@ class Writes:
 
     def changed(self) -> None:
         """Somebody wrote to a state from outside of a program."""
-        self.generation += 1
+        self.generation = next(self._numbers)
 
 
 WRITES = Writes()
@@ -46,13 +50,13 @@ def store(pairs: Iterable[tuple[np.ndarray, Any]]) -> None:
     listed = list(pairs)
     arrays, values = [array for array, _ in listed], [value for _, value in listed]
     WRITES.changed()
-    deque(map(setitem, arrays, repeat(...), values), maxlen=0)  # type: ignore[arg-type]
+    deque(map(setitem, arrays, itertools.repeat(...), values), maxlen=0)  # type: ignore[arg-type]
     WRITES.changed()
 
 
 class Announcer:
-    """Tells that a program's updates change states: before each run, because an exception may come between the run and
-    what follows it (a keyboard interrupt does), and after it, because somebody else may have looked meanwhile."""
+    """Tells that a program's updates change states. Before each run: an exception, such as a keyboard interrupt, may come
+    between the run and what follows it, and who reads the states waits for the run's end (guards.py)."""
 
     def __init__(self, states: Iterable[Any]):
         self._states, self._observers, self._matters = list(states), -1, False

@@ -10,7 +10,6 @@ What does not live here: compiling (compiler.py), the list of calls (schedule.py
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -27,6 +26,7 @@ from graphc.ir.kernel import Kernel
 from graphc.ir.layout import aligned
 from graphc.ir.program import Emitted, MemoryPlan
 from graphc.ir.sizes import check_sizes
+from graphc.runtime.guards import guard_of
 from graphc.runtime.loop_room import bytes_of, scratch_bytes
 from graphc.runtime.program import Program
 from graphc.runtime.residence import Unchanging
@@ -81,7 +81,7 @@ class CudaExecutable:
         self.functions = functions
         self.arena = DeviceBlock(device)
         self._bindings: dict[Any, Binding] = {}
-        self._lock = threading.Lock()
+        self._guard = guard_of(program.states.values())
         self._announcer = Announcer([program.states[v] for _, v in program.updates]) if program.updates else None
         self.constants, self._held = _constants(program.plan, device)
         self._run_prologue()
@@ -106,7 +106,7 @@ class CudaExecutable:
         arrays = self.signature.arrays([self._readable(lent[i], i) if i in lent else one
                                         for i, one in enumerate(given)])
         there = {i: one for i, one in lent.items() if one.row_major and one.dtype == self.signature.dtypes[i]}
-        with self._lock:
+        with self._guard:
             binding = self._binding([a.shape for a in arrays])
             self._bring_states()
             binding.feed(arrays, there)
@@ -132,7 +132,7 @@ class CudaExecutable:
             rows = checked_rows(rows, [a for a, s in zip(arrays, stepped, strict=True) if s])
         shapes = [(len(a if rows is None else rows) // steps, *a.shape[1:]) if s else a.shape
                   for a, s in zip(arrays, stepped, strict=True)]
-        with self._lock:
+        with self._guard:
             binding = self._binding(shapes)
             self._bring_states()
             results, bad = binding.run_steps(arrays, given, steps, stepped, rows)
@@ -172,7 +172,7 @@ class CudaExecutable:
     def calls(self, **sizes: int) -> list[Call]:
         """What one run asks of the device, for inputs of these sizes."""
         shapes = [tuple(int(d) for d in bind_shape(v.type.shape, sizes)) for v in self.program.inputs]  # type: ignore[arg-type]
-        with self._lock:
+        with self._guard:
             return list(self._binding(shapes).calls)
 
     def _binding(self, shapes: Sequence[tuple[int, ...]]) -> Binding:

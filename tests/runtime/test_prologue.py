@@ -35,7 +35,7 @@ def weights():
 def runs_of(f):
     """How often the prologue of an executable has run."""
     counted = []
-    binding = f._prologue._binding
+    binding = f._prologue._binding()
     original = binding.run
     binding.run = lambda: counted.append(1) or original()
     return counted

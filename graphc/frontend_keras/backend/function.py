@@ -6,7 +6,6 @@ What does not live here: collecting the ops (lowering.py), compiling (graphc.com
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from graphc.frontend_keras.backend.tensor import Alias, Tensor, as_tensor
 from graphc.frontend_keras.backend.variables import Update, update
 from graphc.ir.graph import Graph, Value
 from graphc.passes.choices import Choices
+from graphc.runtime.guards import lock_for_forks
 
 
 class Function:
@@ -40,7 +40,7 @@ class Function:
         for fed in self.assignments.keys() & set(self.inputs):
             raise ArgumentError("a variable cannot be fed and updated by the same function", where=fed.name)
         self.name, self.givens = name or "function", dict(givens or {})
-        self._lock = threading.Lock()
+        self._lock = lock_for_forks()
         self._executable: Executable | None = None
         self._printed: list[Alias] = []
         self._call: Callable[..., list[Any]] | None = None

@@ -14,8 +14,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from graphc.runtime.guards import lock_for_forks
+
 _uids: defaultdict[str, int] = defaultdict(int)
 _taken: dict[str, int] = {}
+_counting = lock_for_forks()
 
 
 class _Place(threading.local):
@@ -30,14 +33,16 @@ _place = _Place()
 
 def get_uid(prefix: str = "") -> int:
     """The next number for `prefix`, from 1."""
-    _uids[prefix] += 1
-    return _uids[prefix]
+    with _counting:
+        _uids[prefix] += 1
+        return _uids[prefix]
 
 
 def reset_uids() -> None:
     """Start all counters and all unique names anew."""
-    _uids.clear()
-    _taken.clear()
+    with _counting:
+        _uids.clear()
+        _taken.clear()
 
 
 def current_origin() -> str:
@@ -77,10 +82,11 @@ def name_scope(name: str) -> Iterator[str]:
 def unique_name(name: str) -> str:
     """`name` below the current scope, with a suffix `_1`, `_2`, ... where it is taken already."""
     full = f"{_place.scope}/{name}" if _place.scope else name
-    found, count = full, _taken.get(full, 0)
-    while found in _taken:
-        count += 1
-        found = f"{full}_{count}"
-    _taken[full] = count
-    _taken.setdefault(found, 0)
-    return found
+    with _counting:
+        found, count = full, _taken.get(full, 0)
+        while found in _taken:
+            count += 1
+            found = f"{full}_{count}"
+        _taken[full] = count
+        _taken.setdefault(found, 0)
+        return found

@@ -9,6 +9,7 @@ What does not live here: the generator (ir/random.py), initializers (frontend_ke
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from math import erf, sqrt
@@ -65,31 +66,38 @@ def reset_random_step() -> None:
     _steps.clear()
 
 
-_made = 0
-_inside: list[Callable[[], Tensor]] = []
+
+class _Tracing(threading.local):
+    """What this thread builds: how many random ops it made, and the loops it is inside of."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.loops: list[Callable[[], Tensor]] = []
+
+
+_tracing = _Tracing()
 
 
 def keys_made() -> int:
     """How many random ops there are so far: who traces a function asks before and after."""
-    return _made
+    return _tracing.made
 
 
 @contextmanager
 def drawing_each_step(number: Callable[[], Tensor]) -> Iterator[None]:
     """Random ops made meanwhile draw anew in each step of a loop; number: the tensor that counts the steps, int64."""
-    _inside.append(number)
+    _tracing.loops.append(number)
     try:
         yield
     finally:
-        _inside.pop()
+        _tracing.loops.pop()
 
 
 def _key(seed: int | None, stream: int) -> Tensor:
     """u32[2]. In a loop, the key of one step comes from that of the whole loop and the number of the step."""
-    global _made
-    _made += 1
+    _tracing.made += 1
     key = apply_op("random_key", full(_seed(seed, 10_000_000), (), "int64"), random_step(), stream=stream)
-    for number in _inside:
+    for number in _tracing.loops:
         words = cast_to(key, dtype_of("int64"))
         both = (words[0] - 2**31) * 2**32 + words[1]
         key = apply_op("random_key", both, number(), stream=stream)

@@ -24,9 +24,12 @@ from graphc.frontend_keras.backend.symbols import dims_of_static
 from graphc.frontend_keras.backend.tensor import Alias, Tensor, as_tensor, assume, cast, full, full_like, meet
 from graphc.ir.types import dtype_of
 from graphc.runtime.buffers import copy_aligned
+from graphc.runtime.guards import lock_for_forks
 from graphc.runtime.residence import Home
 from graphc.runtime.scales import Scale
 from graphc.runtime.writes import WRITES, store
+
+_one_each = lock_for_forks()  # no variable gets two arrays or two scales
 
 
 class Variable(State):
@@ -55,9 +58,16 @@ class Variable(State):
             first = self.initializer
             if isinstance(first, Tensor):
                 first = values_of([first])[0]
-            array = np.asarray(first, self.dtype).reshape(_initial_shape(self.initializer))
-            self._array = copy_aligned(array)
+            return self._first(np.asarray(first, self.dtype).reshape(_initial_shape(self.initializer)))
         return self._array
+
+    def _first(self, value: np.ndarray) -> np.ndarray:
+        """The array that holds the value from now on, unless another thread has made it meanwhile."""
+        made = copy_aligned(value)
+        with _one_each:
+            if self._array is None:
+                self._array = made
+            return self._array
 
     @property
     def has_scale(self) -> bool:
@@ -67,9 +77,10 @@ class Variable(State):
     @property
     def scale(self) -> Scale:
         """The scale of runtime/scales.py; reading `array` multiplies it in."""
-        if self._scale is None:
-            self._scale = Scale(self.dtype)
-        return self._scale
+        with _one_each:
+            if self._scale is None:
+                self._scale = Scale(self.dtype)
+            return self._scale
 
     def parts(self) -> tuple[np.ndarray, np.ndarray | None]:
         """The live array and its scale as they are: reading `array` would round their product."""
@@ -97,11 +108,11 @@ class Variable(State):
     def assign(self, value: Any) -> None:
         """Replace the value in place. Raises ShapeError for another shape."""
         found = self.fitting(value)
-        if self._array is None:
-            self._array = copy_aligned(found)
-        else:
-            self.array[...] = found
-        WRITES.changed()
+        kept = self._first(found) if self._array is None else self.array
+        try:
+            kept[...] = found
+        finally:
+            WRITES.changed()
 
 
 class Update(Alias):

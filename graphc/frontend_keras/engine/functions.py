@@ -14,6 +14,7 @@ from typing import Any
 
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.phases import phase_givens
+from graphc.runtime.guards import lock_for_forks
 
 TRAIN, TEST, PREDICT = "train", "test", "predict"
 
@@ -24,6 +25,7 @@ class ModelFunctions:
     def __init__(self, model: Any):
         self.model = model
         self._made: dict[Any, Any] = {}
+        self._making = lock_for_forks()
         self._training_updates: list[Any] | None = None
         self._seeds: dict[Any, int] = {}
 
@@ -51,7 +53,9 @@ class ModelFunctions:
 
     def _get(self, key: Any, make: Any) -> Any:
         if key not in self._made:
-            self._made[key] = make()
+            with self._making:
+                if key not in self._made:
+                    self._made[key] = make()
         return self._made[key]
 
     def _general(self, kind: str) -> Any:
