@@ -70,6 +70,10 @@ class CompileError(GraphcError):
     """A pass or a kernel that could not be compiled; names the pass, the op and the layer."""
 
 
+class OutOfMemoryError(GraphcError, MemoryError):
+    """More memory than there is; nothing has changed."""
+
+
 class TargetError(GraphcError):
     """A target that does not exist or cannot run here."""
 

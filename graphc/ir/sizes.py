@@ -12,13 +12,19 @@ from graphc.errors import ShapeError
 from graphc.ir.dims import Dim, bind
 from graphc.ir.graph import Graph, Op, Value
 
+LARGEST = 2**63
+
 # Folds without a result where there is nothing.
 NEED_SOME = ("reduce_max", "reduce_min", "argmax", "argmin", "softmax", "log_softmax", "logsumexp")
 
 
 def check_sizes(graph: Graph, sizes: Mapping[str, int]) -> None:
-    """Raise ShapeError naming the first op whose sizes cannot be, such as a slice past the end of its axis."""
+    """Raise ShapeError naming the first op whose sizes cannot be, such as a slice past the end of its axis.
+
+    Also for a result that no 64-bit address reaches.
+    """
     for op in graph.ops:
+        _check_addressable(op, sizes)
         for dim, least, what in _conditions(op):
             if isinstance(dim, int):
                 continue
@@ -28,6 +34,15 @@ def check_sizes(graph: Graph, sizes: Mapping[str, int]) -> None:
                 title = "a loop over time" if op.name == "scan" else op.name
                 raise ShapeError(f"{title}: the sizes of this call do not fit ({known})", where=op.origin,
                                  expected=f"{what} of at least {least}", got=size)
+
+
+def _check_addressable(op: Op, sizes: Mapping[str, int]) -> None:
+    """Positions and bytes are counted in 64 bits."""
+    for result in op.results:
+        count = bind(result.type.nbytes, sizes)
+        if isinstance(count, int) and count >= LARGEST:
+            raise ShapeError(f"{op.name}: the result is larger than any memory", where=op.origin,
+                             expected="less than 2^63 bytes", got=f"{result.type} of {count} bytes")
 
 
 def check_told(graph: Graph, given: Iterable[Value]) -> None:

@@ -150,10 +150,13 @@ def _order(above: dict[int, int], pieces: dict[int, Graph], kept: set[Value]) ->
         for i in needs:
             below.setdefault(i, []).append(index)
 
+    @cache  # of this call: one of the module would keep every value of every model
+    def size(value: Value) -> int:
+        return nominal(value.type.nbytes)
+
     def given_back(index: int) -> int:
         piece = pieces[index]
-        freed = sum(_nominal(v) for v in piece.inputs if readers.get(v) == 1)
-        return freed - sum(_nominal(v) for v in piece.outputs)
+        return sum(size(v) for v in piece.inputs if readers.get(v) == 1) - sum(size(v) for v in piece.outputs)
 
     order: list[int] = []
     while ready:
@@ -167,12 +170,6 @@ def _order(above: dict[int, int], pieces: dict[int, Graph], kept: set[Value]) ->
                 ready.add(index)
     assert len(order) == len(above), "groups are acyclic"
     return order
-
-
-@cache
-def _nominal(value: Value) -> int:
-    """The bytes of a value, symbols counted as passes/costs.py does."""
-    return nominal(value.type.nbytes)
 
 
 def _kind(group: Group) -> KernelKind:

@@ -5,18 +5,27 @@ NumPy's own arrays begin at multiples of 16 bytes; a matrix of weights there mak
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from graphc.errors import OutOfMemoryError
 from graphc.ir.layout import ALIGNMENT
 
 
 def empty_aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """An array in C order of any content that begins at a multiple of ALIGNMENT bytes."""
+    """An array in C order of any content that begins at a multiple of ALIGNMENT bytes.
+
+    Raises OutOfMemoryError where the system has no room for it.
+    """
     kind = np.dtype(dtype)
-    size = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
-    block = np.empty(size + ALIGNMENT, np.uint8)
+    size = math.prod(shape) * kind.itemsize
+    try:
+        block = np.empty(size + ALIGNMENT, np.uint8)
+    except (MemoryError, OverflowError, ValueError):
+        raise OutOfMemoryError("there is no room for so much", where=f"an array of shape {tuple(shape)}",
+                               got=f"{size} bytes") from None
     start = -block.ctypes.data % ALIGNMENT
     return block[start:start + size].view(kind).reshape(shape)
 
