@@ -17,8 +17,8 @@ from graphc.runtime_cuda.lockstep_device import LockstepDevice
 from tests.codegen_cpu.agreement import State, assert_same_bits
 from tests.codegen_cpu.bounds import reference_and_bounds
 from tests.compiler.test_fuzz import CASES, FIRST, assert_all_within
-from tests.passes.random_graphs import in_double, random_graph
-from tests.passes.random_states import with_states
+from tests.fuzz.graphs import in_double, random_graph
+from tests.fuzz.states import with_states
 
 
 @pytest.fixture(autouse=True)

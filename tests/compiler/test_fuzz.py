@@ -20,8 +20,8 @@ from graphc.passes.dce import dce
 from graphc.runtime import assembly, threads
 from tests.codegen_cpu.agreement import State, assert_same_bits
 from tests.codegen_cpu.bounds import assert_within, reference_and_bounds
-from tests.passes.random_graphs import in_double, random_graph
-from tests.passes.random_states import with_states
+from tests.fuzz.graphs import in_double, random_graph
+from tests.fuzz.states import with_states
 
 FIRST = int(os.environ.get("GRAPHC_FUZZ_FIRST", "0"))
 CASES = int(os.environ.get("GRAPHC_FUZZ", "16"))

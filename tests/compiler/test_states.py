@@ -11,7 +11,7 @@ from graphc.ir import Builder, dtype_of
 from graphc.ir.evaluate import evaluate
 from graphc.ir.parser import parse
 from tests.codegen_cpu.bounds import check
-from tests.passes.random_graphs import random_graph
+from tests.fuzz.graphs import random_graph
 
 F32 = dtype_of("f32")
 

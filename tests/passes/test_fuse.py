@@ -13,7 +13,7 @@ from graphc.passes.fuse import MAX_BUFFERS, MAX_OPS, fuse
 from graphc.passes.make_kernels import make_kernels
 from graphc.passes.pipeline import optimize
 from graphc.passes.reads import is_mover, reads_of
-from tests.passes.random_graphs import random_graph
+from tests.fuzz.graphs import random_graph
 
 
 def fused(text, **options):

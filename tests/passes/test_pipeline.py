@@ -19,7 +19,7 @@ from graphc.passes.inline_composites import inline_composites
 from graphc.passes.pipeline import optimize, passes_for
 from graphc.passes.store_outputs import store_outputs
 from tests.codegen_cpu.bounds import assert_within, reference_and_bounds
-from tests.passes.random_graphs import random_graph
+from tests.fuzz.graphs import random_graph
 
 F32 = dtype_of("f32")
 

@@ -9,7 +9,7 @@ from graphc.ir.dims import bind
 from graphc.ir.layout import Block, lay_out
 from graphc.ir.parser import parse
 from graphc.passes.pipeline import optimize, plan
-from tests.passes.random_graphs import random_graph
+from tests.fuzz.graphs import random_graph
 
 
 def assert_no_overlap(memory):

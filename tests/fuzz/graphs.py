@@ -1,15 +1,15 @@
 """Random typed graphs with inputs for them: the raw material of the differential tests.
 
-What does not live here: picking operands (random_maker.py), the ops (random_ops.py, random_layers.py), states
-(random_states.py), what the results must be (tests/codegen_cpu/bounds.py).
+What does not live here: picking operands (maker.py), the ops (op_families.py, layer_families.py), states
+(states.py), what the results must be (tests/codegen_cpu/bounds.py).
 """
 
 import numpy as np
 
 from graphc.ir import F32, F64, Array, Builder
-from tests.passes.random_layers import LAYERS
-from tests.passes.random_maker import Drawn, Maker
-from tests.passes.random_ops import FAMILIES
+from tests.fuzz.layer_families import LAYERS
+from tests.fuzz.maker import Drawn, Maker
+from tests.fuzz.op_families import FAMILIES
 
 
 def random_graph(rng, ops: int = 12, *, gradient: bool = False, outputs: int = 4) -> Drawn:

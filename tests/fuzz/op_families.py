@@ -1,6 +1,6 @@
 """The ops of random graphs, by families: each function adds one op or a few to the graph of a maker.
 
-What does not live here: the maker, which picks operands and keeps numbers small (random_maker.py).
+What does not live here: the maker, which picks operands and keeps numbers small (maker.py).
 """
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from graphc.ir import BOOL, F32, F64, I32, I64, Array, TensorType
 from graphc.ir.dims import bind
 from graphc.ir.types import U8
-from tests.passes.random_maker import LARGEST, LIMIT, T
+from tests.fuzz.maker import LARGEST, LIMIT, T
 
 SMOOTH = ["tanh", "sigmoid", "sin", "cos", "erf"]
 

@@ -1,11 +1,11 @@
 """What layers do, as families of random graphs: several ops that belong together, with sizes that kernels care about.
 
-What does not live here: single ops (random_ops.py), the maker (random_maker.py).
+What does not live here: single ops (op_families.py), the maker (maker.py).
 """
 
 from graphc.ir import F32, I32, I64, TensorType
 from graphc.ir.dims import bind, size_of
-from tests.passes.random_maker import LARGEST, T
+from tests.fuzz.maker import LARGEST, T
 
 COLUMNS = [1, 3, 10, 16, 17, 31, 32, 64, 65]
 

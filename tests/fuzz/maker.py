@@ -1,6 +1,6 @@
 """What makes random graphs: picks operands, makes inputs, keeps sizes and numbers small, ends with a graph.
 
-What does not live here: the ops (random_ops.py).
+What does not live here: the ops (op_families.py).
 """
 
 from collections.abc import Callable
