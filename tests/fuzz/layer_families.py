@@ -139,8 +139,9 @@ def convolution(m):
     if m.rng.random() < 0.3 and all(d == 1 for d in dilations):
         m.emit("max_pool", x, shape=tuple(shape), strides=tuple(strides))
         return
-    filters = m.squeezed(m.input(TensorType(F32, (*shape, x.type.shape[-1], m.rng.choice([1, 4, 17])))), 2.0)
-    m.emit("convolution", x, filters, strides=tuple(strides), dilations=tuple(dilations),
+    alone = m.rng.random() < 0.3
+    filters = m.input(TensorType(F32, (*shape, x.type.shape[-1], m.rng.choice([1, 2] if alone else [1, 4, 17]))))
+    m.emit("depthwise_convolution" if alone else "convolution", x, filters, strides=tuple(strides), dilations=tuple(dilations),
            bound=4.0 * m.elements(filters.type.shape[:-1]))
 
 

@@ -42,13 +42,18 @@ class Maker:
         self.values, self.size = [], {}
         self.makers = []
         self.dims = [*rng.sample(DIMS, 3), *rng.sample([B, T], rng.randint(1, 2))]
+        if rng.random() < 0.04:
+            self.dims[0] = 0
         self.sizes = {"B": rng.choice([3, 3, 2, 1, 70]), "T": rng.choice([6, 6, 2, 40])}
 
     # ---- leaves
 
     def shape(self, low=0, high=3):
         for _ in range(20):
-            shape = tuple(self.rng.choice(self.dims) for _ in range(self.rng.randint(low, high)))
+            rank = self.rng.randint(low, high)
+            shape = tuple(self.rng.choice(self.dims) for _ in range(rank))
+            if self.rng.random() < 0.1:  # a cube, whose transposes have its type
+                shape = shape[:1] * rank
             if self.elements(shape) <= LARGEST // 4:
                 return shape
         return (1,) * low
@@ -154,8 +159,7 @@ class Maker:
         chosen += [self.rng.choice(self.values) for _ in range(self.rng.randint(0, 2))]
         if gradient:
             chosen = self._with_gradients(ends or chosen, chosen[:1])
-        for name in sorted(set().union(*(v.type.symbols for v in self.b.inputs), *(
-                r.type.symbols for op in self.b.ops for r in op.results))):
+        for name in sorted(_symbols(self.b.inputs, self.b.ops)):
             if not any(symbol(name) in v.type.shape for v in self.b.inputs):
                 self.input(TensorType(F32, (symbol(name),)))
         return Drawn(self.b.graph(chosen, "random"), self.sizes, self.makers)
@@ -167,6 +171,13 @@ class Maker:
         weights = [self.b.full_like(1.0, v) if self.rng.random() < 0.5 else self.input(v.type) for v in floats]
         found = [g for g in gradients(self.b, ops, floats, weights, wrt) if g is not None]
         return [*kept, *found] or [self.values[0]]
+
+
+def _symbols(inputs, ops):
+    """All symbols of sizes, in the bodies of loops too."""
+    found = set().union(*(v.type.symbols for v in inputs), *(r.type.symbols for op in ops for r in op.results))
+    bodies = [op.attr("body") for op in ops if op.name == "scan"]
+    return found.union(*(_symbols(body.inputs, body.ops) for body in bodies))
 
 
 def _subsequence(short, long):

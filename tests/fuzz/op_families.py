@@ -65,6 +65,9 @@ def integer(m):
 
 
 def compare(m):
+    if m.rng.random() < 0.2:
+        m.emit(m.rng.choice(["isnan", "isfinite"]), m.number(), bound=1.0)
+        return
     x = m.number() if m.rng.random() < 0.7 else m.whole()
     y = m.partner(x)
     m.emit(m.rng.choice(["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]), x, y, bound=1.0)
@@ -102,9 +105,9 @@ def reduce(m):
     x = m.number(1) if m.rng.random() < 0.8 else m.whole(1)
     axes = tuple(sorted(m.rng.sample(range(x.type.rank), m.rng.randint(1, x.type.rank))))
     name = m.rng.choice(["reduce_sum", "reduce_sum", "reduce_max", "reduce_min", "reduce_mean", "reduce_prod", "argmax",
-                         "argmin", "logsumexp"])
+                         "argmin", "logsumexp", "reduce_variance"])
     count = m.elements([x.type.shape[a] for a in axes])
-    if x.type.dtype != F32 and name in ("reduce_mean", "logsumexp"):
+    if x.type.dtype != F32 and name in ("reduce_mean", "logsumexp", "reduce_variance"):
         name = "reduce_sum"
     if name in ("argmax", "argmin"):
         m.emit(name, x, axis=axes[0], bound=float(count))
@@ -113,7 +116,7 @@ def reduce(m):
         m.emit(name, x, axes=axes, bound=1.0 if x.type.dtype == F32 else 1e9)
     else:
         x = m.squeezed(x, 8.0) if x.type.dtype == F32 else x
-        m.emit(name, x, axes=axes, bound=m.size[x] * count)
+        m.emit(name, x, axes=axes, bound=m.size[x] ** 2 * 4 if name == "reduce_variance" else m.size[x] * count)
 
 
 def reduce_logic(m):
@@ -123,7 +126,7 @@ def reduce_logic(m):
 
 
 def normalise(m):
-    x = m.squeezed(m.number(1), 16.0)
+    x = m.squeezed(m.number(1), m.rng.choice([16.0, 16.0, 400.0]))
     axis = m.rng.randrange(x.type.rank)
     m.emit(m.rng.choice(["softmax", "log_softmax"]), x, axis=axis, bound=max(1.0, 2 * m.size[x] + 4))
 
@@ -201,8 +204,8 @@ def slice_(m):
     starts, limits, strides = [], [], []
     for dim in x.type.shape:
         size = bind(dim, m.sizes)
-        start = m.rng.randint(0, min(2, size - 1)) if m.rng.random() < 0.5 else 0
-        cut = m.rng.randint(0, min(2, size - start - 1)) if m.rng.random() < 0.4 else 0
+        start = m.rng.randint(0, max(min(2, size - 1), 0)) if m.rng.random() < 0.5 else 0
+        cut = m.rng.randint(0, max(min(2, size - start - 1), 0)) if m.rng.random() < 0.4 else 0
         starts.append(start)
         limits.append(dim - cut)
         strides.append(m.rng.choice([1, 1, 1, 2, 3]))
@@ -273,13 +276,46 @@ def source(m):
         seed = m.input(TensorType(I64), top=1000)
         step = m.input(TensorType(I64), top=1000)
         key = m.b.emit("random_key", seed, step, stream=m.rng.randint(0, 5))
-        m.known(m.b.emit("random_uniform", key, shape=shape, dtype=F32), 1.0)
+        name = m.rng.choice(["random_uniform", "random_uniform", "random_mask", "random_normal", "random_bits"])
+        attrs = {} if name == "random_bits" else {"dtype": F32}
+        attrs.update({"level": 0.25} if name == "random_mask" else {})
+        drawn = m.b.emit(name, key, shape=shape, **attrs)
+        if name == "random_bits":
+            drawn = m.b.emit("cast", drawn, dtype=I32)
+        m.known(drawn, {"random_normal": 8.0, "random_bits": 1e10}.get(name, 1.0))
     else:
         x = m.pick(lambda v: v.type.dtype in (I32, I64)) or m.whole()
         if m.elements(x.type.shape) * 5 <= LARGEST:
             m.emit("one_hot", x, depth=m.rng.choice([3, 5]), dtype=m.rng.choice([F32, F32, BOOL, I32]), bound=1.0)
 
 
-FAMILIES = [unary] * 5 + [binary] * 7 + [integer] * 2 + [compare, logic, select, cast] + [reduce] * 5 + \
+def numbers(m):
+    """What the compiler may compute itself: ops on constants and on one number everywhere, beside values or alone."""
+    x = m.number()
+    shape, way = x.type.shape, m.rng.randrange(4)
+
+    def everywhere(*choices, shape=shape, dtype=F32):
+        value = m.rng.choice(choices)
+        return m.known(m.b.full(value, shape, dtype), abs(float(value)))
+
+    if way == 0:
+        name = m.rng.choice(["add", "subtract", "multiply", "divide", "power"])
+        pair = [everywhere(1.0, 2.0) if name in ("divide", "power") else everywhere(0.0, 1.0, -1.0, 2.0),
+                m.emit("absolute", m.squeezed(x, 4.0)) if name in ("divide", "power") else m.squeezed(x, LIMIT)]
+        if name == "divide" or m.rng.random() < 0.5:
+            pair.reverse()
+        m.emit(name, *pair, bound=300.0)
+    elif way == 1:
+        known = everywhere(True, False, dtype=BOOL)
+        m.emit("select", known, x, m.partner(x))
+    else:
+        shape = tuple(m.rng.choice([1, 2, 3, 5]) for _ in range(m.rng.randint(0, 2)))
+        tables = [np.random.default_rng(m.rng.randint(0, 99)).integers(1, 17, shape) / 8 for _ in range(2)]
+        pair = [m.emit("constant", value=Array(np.asarray(table, "f4")), bound=2.0) for table in tables]
+        pair = pair if way == 2 else [everywhere(0.5, 2.0, shape=shape), everywhere(1.0, 3.0, shape=shape)]
+        m.emit(m.rng.choice(["add", "subtract", "multiply", "divide", "power"]), *pair, bound=16.0)
+
+
+FAMILIES = [numbers] * 2 + [unary] * 5 + [binary] * 7 + [integer] * 2 + [compare, logic, select, cast] + [reduce] * 5 + \
     [reduce_logic, normalise, centre] + [matmul] * 3 + [transpose] * 2 + [reshape] * 2 + [broadcast] * 2 + \
     [slice_, reverse, pad] + [concatenate] * 2 + [gather, gather_grad, cumsum, source]
