@@ -1,4 +1,5 @@
-"""The hunt for planted bugs: after how many graphs each is found, and how small its case becomes in how many seconds.
+"""The hunt for planted bugs: after how many graphs each is found, and how small its case becomes in how many
+seconds of a core.
 
 What does not live here: the bugs (planted.py).
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from time import monotonic
+from time import process_time
 
 from tests.fuzz import cases
 from tests.fuzz.campaigns import graph_case, slope_case
@@ -55,17 +56,17 @@ def hunt(bug: Bug, texts: Texts, first: int = 0, graphs: int = MOST_GRAPHS, seco
 
     Of a bug in the code, only those cases are compiled whose program the bug changes.
     """
-    check, begun, drawn = CHECKS[bug.stage], monotonic(), 0
+    check, begun, drawn = CHECKS[bug.stage], process_time(), 0
     for seed, case in _cases(bug.stage, first):
         if drawn == graphs:
             break
         drawn += 1
         if _shows(bug, check, seed, case, texts):
-            found = monotonic() - begun
+            found = process_time() - begun
             with planted(bug.name, bug.plant):
                 shrunk = shrink(case, check, seconds)
                 return Hunt(bug, drawn, found, shrunk, report(shrunk, check))
-    return Hunt(bug, drawn, monotonic() - begun, None)
+    return Hunt(bug, drawn, process_time() - begun, None)
 
 
 def _cases(stage: str, first: int) -> Iterator[tuple[int, Case]]:
