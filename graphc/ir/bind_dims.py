@@ -26,7 +26,7 @@ class BindDims:
         for op in graph.ops:
             attrs = {name: bind_attr(value, self.sizes) for name, value in op.attrs}
             copy = builder.emit_op(op.spec, (new[v] for v in op.operands), attrs,
-                                   hint=op.results[0].hint, origin=op.origin)
+                                   hint=op.hint, origin=op.origin)
             new.update(zip(op.results, copy.results, strict=True))
         return builder.graph((new[v] for v in graph.outputs), graph.name, graph.donations)
 

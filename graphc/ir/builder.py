@@ -66,7 +66,7 @@ class Builder:
 
     def copy(self, op: Op, operands: Iterable[Value]) -> Op:
         """`op` once more, on other operands; hint and origin carry over."""
-        return self.emit_op(op.spec, operands, op.kwargs, hint=op.results[0].hint, origin=op.origin)
+        return self.emit_op(op.spec, operands, op.kwargs, hint=op.hint, origin=op.origin)
 
     def add_existing(self, op: Op) -> Op:
         """Take an op made elsewhere as it is, or its equal if there already is one."""

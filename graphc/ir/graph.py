@@ -46,6 +46,11 @@ class Op:
         return dict(self.attrs)
 
     @property
+    def hint(self) -> str:
+        """The name of its first result, if it has any: a loop that nobody reads may have none."""
+        return self.results[0].hint if self.results else ""
+
+    @property
     def result(self) -> Value:
         """The only result."""
         (value,) = self.results

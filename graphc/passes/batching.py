@@ -44,7 +44,7 @@ def _all(b: Builder, operands: Sequence[Value], stacked: Sequence[bool], length:
 
 def _same(op: Op, b: Builder, operands: Sequence[Value], stacked: Sequence[bool], length: Dim) -> Value:
     """Attributes say nothing of axes."""
-    return b.emit_op(op.spec, _all(b, operands, stacked, length), op.kwargs, hint=op.results[0].hint).result
+    return b.emit_op(op.spec, _all(b, operands, stacked, length), op.kwargs, hint=op.hint).result
 
 
 def _with(change: Callable[[dict[str, Any], Dim], dict[str, Any]]) -> Rule:
@@ -52,7 +52,7 @@ def _with(change: Callable[[dict[str, Any], Dim], dict[str, Any]]) -> Rule:
 
     def rule(op: Op, b: Builder, operands: Sequence[Value], stacked: Sequence[bool], length: Dim) -> Value:
         attrs = {**op.kwargs, **change(op.kwargs, length)}
-        return b.emit_op(op.spec, _all(b, operands, stacked, length), attrs, hint=op.results[0].hint).result
+        return b.emit_op(op.spec, _all(b, operands, stacked, length), attrs, hint=op.hint).result
 
     return rule
 
@@ -76,7 +76,7 @@ def _matmul(op: Op, b: Builder, operands: Sequence[Value], stacked: Sequence[boo
 
 
 def _gather(op: Op, b: Builder, operands: Sequence[Value], stacked: Sequence[bool], length: Dim) -> Value:
-    return b.emit_op(op.spec, operands, op.kwargs, hint=op.results[0].hint).result
+    return b.emit_op(op.spec, operands, op.kwargs, hint=op.hint).result
 
 
 def _items(op: Op, b: Builder, operands: Sequence[Value], stacked: Sequence[bool], length: Dim) -> Value:

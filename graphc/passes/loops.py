@@ -54,7 +54,7 @@ class Loop:
         """The scan in its present form; its results: the last carried values, then the stacks."""
         attrs = {**self.op.kwargs, "body": self.body if body is None else body, "carried": len(self.carried),
                  "sliced": len(self.sliced), **more}
-        return b.emit_op(self.op.spec, self.operands(), attrs, hint=self.op.results[0].hint if self.op.results else "",
+        return b.emit_op(self.op.spec, self.operands(), attrs, hint=self.op.hint,
                          origin=self.op.origin).results
 
 
@@ -100,7 +100,7 @@ def each_body(graph: Graph, change: Callable[[Graph, Op], Graph]) -> Graph:
         new = change(old, op)
         if new is old:
             return None
-        return b.emit_op(op.spec, operands, {**op.kwargs, "body": new}, hint=op.results[0].hint,
+        return b.emit_op(op.spec, operands, {**op.kwargs, "body": new}, hint=op.hint,
                          origin=op.origin).results
 
     return each_scan(graph, replaced)

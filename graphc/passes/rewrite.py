@@ -77,7 +77,7 @@ def _sweep(graph: Graph, rules: dict[str, list[Rule]]) -> tuple[Graph, list[str]
     for op in graph.ops:
         operands = tuple(new[v] for v in op.operands)
         candidate = op if operands == op.operands else make_op(
-            op.spec, operands, op.kwargs, hint=op.results[0].hint, origin=op.origin)
+            op.spec, operands, op.kwargs, hint=op.hint, origin=op.origin)
         rewriter.origin = op.origin
         replacement = _apply(candidate, rewriter, rules, fired)
         if replacement is None:

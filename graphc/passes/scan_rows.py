@@ -60,7 +60,7 @@ def _for_any_rows(loop: Loop, rows: Dim, any_rows: Dim) -> Graph | None:
     for op in loop.ops:
         b.origin = op.origin
         attrs = attrs_for_rows(op, any_rows) if has[op.results[0]] else op.kwargs
-        copy = b.emit_op(op.spec, (new[v] for v in op.operands), attrs, hint=op.results[0].hint, origin=op.origin)
+        copy = b.emit_op(op.spec, (new[v] for v in op.operands), attrs, hint=op.hint, origin=op.origin)
         new.update(zip(op.results, copy.results, strict=True))
     return b.graph([new[v] for v in (*loop.nexts, *loop.stacked)], loop.body.name)
 

@@ -128,7 +128,7 @@ class _Trace:
                 continue
             assert t.op is not None
             made = b.emit_op(t.op.spec, (values[s] for s in t.operands), bound(t.op.kwargs, self.sizes),
-                             hint=t.op.results[0].hint, origin=t.op.origin)
+                             hint=t.op.hint, origin=t.op.origin)
             values[t] = made.results[t.op.results.index(t.value)]
         return b.graph([values[t] for t in self.ends], "step")
 

@@ -207,4 +207,4 @@ def _copy(lowered: Lowered, op: Op, operands: tuple[Value, ...]) -> Op:
         attrs = tuple((name, bind_attr(value, lowered.sizes)) for name, value in attrs)
     if attrs == op.attrs and all(a is b for a, b in zip(operands, op.operands, strict=True)):
         return lowered.builder.add_existing(op)
-    return lowered.builder.emit_op(op.spec, operands, dict(attrs), hint=op.results[0].hint, origin=op.origin)
+    return lowered.builder.emit_op(op.spec, operands, dict(attrs), hint=op.hint, origin=op.origin)
