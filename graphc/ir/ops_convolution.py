@@ -172,7 +172,7 @@ def _depthwise(x: np.ndarray, w: np.ndarray, *, strides: Ints, dilations: Ints) 
     axes, n = _spatial(x.ndim), x.ndim - 2
     seen = WINDOWS.reference(x, axes=axes, shape=w.shape[:-2], strides=strides, dilations=dilations)
     total = (seen[..., None] * w).sum(axis=tuple(range(1 + n, 1 + 2 * n)))
-    return total.reshape(*total.shape[:-2], -1)
+    return total.reshape(*total.shape[:-2], total.shape[-2] * total.shape[-1])
 
 
 def _filtered(seen: Traced, w: Traced, n: int) -> Traced:

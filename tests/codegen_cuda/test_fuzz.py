@@ -1,8 +1,9 @@
 """Random graphs, forward and gradients, with and without states, run in lockstep and compared with the reference.
 
-The graphs are those of tests/compiler/test_fuzz.py; GRAPHC_FUZZ and GRAPHC_FUZZ_FIRST choose how many and which.
+GRAPHC_FUZZ=500 runs 500 graphs instead of the few of the suite, GRAPHC_FUZZ_FIRST=1000 starts from another seed.
 """
 
+import os
 import random
 
 import numpy as np
@@ -16,9 +17,12 @@ from graphc.runtime_cuda.device import using
 from graphc.runtime_cuda.lockstep_device import LockstepDevice
 from tests.codegen_cpu.agreement import State, assert_same_bits
 from tests.codegen_cpu.bounds import reference_and_bounds
-from tests.compiler.test_fuzz import CASES, FIRST, assert_all_within
+from tests.fuzz.cases import assert_all_within
 from tests.fuzz.graphs import in_double, random_graph
 from tests.fuzz.states import with_states
+
+FIRST = int(os.environ.get("GRAPHC_FUZZ_FIRST", "0"))
+CASES = int(os.environ.get("GRAPHC_FUZZ", "16"))
 
 
 @pytest.fixture(autouse=True)

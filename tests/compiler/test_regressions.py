@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from graphc.compiler import compile_graph
+from graphc.ir import Builder, op_spec
+from graphc.ir.bind_dims import BindDims
 from graphc.ir.dims import bind_shape
-from graphc.ir.parser import parse
+from graphc.ir.parser import parse, parse_type
+from graphc.passes.pipeline import passes_for
 from tests.codegen_cpu.bounds import check
 
 CASES = {
@@ -140,3 +143,26 @@ def test_an_output_that_stands_twice_is_stepped_once():
     for i, stacked in enumerate(f.run_steps([x], 3, [True])):
         for step in range(3):
             np.testing.assert_array_equal(stacked[step], f(x[4 * step:4 * step + 4])[i])
+
+
+@pytest.mark.parametrize("fusion", [True, False])
+def test_a_depthwise_convolution_of_no_items(fusion):
+    graph = parse("""graph g(%x: f32[B,5,2], %w: f32[3,2,2]) {
+      %y = depthwise_convolution(%x, %w){dilations=(1,), strides=(1,)}
+      return %y
+    }""")
+    arrays = [np.zeros((0, 5, 2), "f4"), np.ones((3, 2, 2), "f4")]
+    check(graph, arrays, compile_graph(graph, fusion=fusion)(*arrays), "no items")
+
+
+def test_a_loop_that_leaves_nothing_behind():
+    """Passes may make one of a loop whose results nobody reads, and must be able to copy it."""
+    body = parse("graph step(%x: f32[B,3]) {\n  %y = exp(%x)\n  return \n}")
+    b = Builder()
+    x = b.input(parse_type("f32[2,B,3]"), "x")
+    loop = {"body": body, "carried": 0, "sliced": 1, "length": 2, "reverse": False}
+    assert b.emit_op(op_spec("scan"), [x], loop).results == ()
+    graph = BindDims({"B": 5})(b.graph([b.emit("exp", x)]))
+    for step in passes_for():
+        graph = step(graph)
+    assert [op.name for op in graph.ops] == ["exp"]

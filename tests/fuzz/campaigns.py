@@ -18,6 +18,7 @@ from tests.fuzz import cases
 from tests.fuzz.cases import Case, RefusedError
 from tests.fuzz.graphs import in_double, random_graph, slopes_known, with_specials
 from tests.fuzz.maker import Drawn
+from tests.fuzz.model_cases import models
 from tests.fuzz.shrink import report, shrink
 from tests.fuzz.states import with_states
 
@@ -81,7 +82,8 @@ def gradients(seed: int) -> Iterator[Checked]:
         yield case, cases.gradients
 
 
-KINDS: dict[str, Callable[[int], Iterator[Checked]]] = {"graphs": graphs, "passes": passes, "gradients": gradients}
+KINDS: dict[str, Callable[[int], Iterator[Checked]]] = {"graphs": graphs, "passes": passes, "gradients": gradients,
+                                                        "models": models}
 
 
 # ---- running many

@@ -299,10 +299,10 @@ def numbers(m):
         return m.known(m.b.full(value, shape, dtype), abs(float(value)))
 
     if way == 0:
-        name = m.rng.choice(["add", "subtract", "multiply", "divide", "power"])
-        pair = [everywhere(1.0, 2.0) if name in ("divide", "power") else everywhere(0.0, 1.0, -1.0, 2.0),
+        name = m.rng.choice(["add", "subtract", "multiply", "divide", "power", "power"])
+        pair = [everywhere(1.0, 2.0, 2.0) if name in ("divide", "power") else everywhere(0.0, 1.0, -1.0, 2.0),
                 m.emit("absolute", m.squeezed(x, 4.0)) if name in ("divide", "power") else m.squeezed(x, LIMIT)]
-        if name == "divide" or m.rng.random() < 0.5:
+        if name == "divide" or m.rng.random() < (0.8 if name == "power" else 0.5):
             pair.reverse()
         m.emit(name, *pair, bound=300.0)
     elif way == 1:

@@ -9,7 +9,6 @@ What does not live here: the bugs (planted.py).
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,11 +21,13 @@ from typing import Any
 from graphc import compiler
 from graphc.codegen import expressions
 from graphc.codegen_cpu.emit import emit_kernel
-from graphc.errors import GraphcError
 from graphc.ir import op_spec
+from graphc.ir.printer import print_graph
 from graphc.passes.inline_composites import inline_composites
+from graphc.passes.pipeline import optimize
 from graphc.runtime.cache import KernelCache
 from tests.fuzz.cases import Case
+from tests.fuzz.graphs import wide
 
 Plant = Callable[[], Any]  # gives a context manager
 
@@ -139,12 +140,20 @@ def planted(name: str, plant: Plant) -> Iterator[None]:
         yield
 
 
+def optimized_text(case: Case) -> str:
+    """The case's graph behind all passes, as text."""
+    try:
+        return print_graph(optimize(wide(case.graph)))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
 class _Seen(Exception):  # noqa: N818  # no error: it carries the answer out of the compiler
     """What the compiler was about to compile."""
 
 
 def program_text(case: Case) -> str:
-    """A hash of the sources, the lives and the places in place of the case's program: all but what the runtime does."""
+    """The sources, the lives and the places in place of the case's program: all but what the runtime does."""
 
     def seen(memory: Any, states: Any) -> Any:
         numbers = {v: i for i, v in enumerate(v for k in memory.all_kernels for v in (*k.inputs, *k.outputs))}
@@ -157,8 +166,8 @@ def program_text(case: Case) -> str:
     try:
         compiler.compile_graph(case.graph, {i: _Buffer(case.arrays[i]) for i in sorted(case.states)})
     except _Seen as error:
-        return hashlib.sha256(str(error).encode()).hexdigest()
-    except GraphcError as error:
+        return str(error)
+    except Exception as error:
         return f"{type(error).__name__}: {error}"
     finally:
         compiler._program = old

@@ -195,7 +195,7 @@ def _as_inputs(case: Case, ops, known) -> Case:
     graph, gone = case.graph, set(ops)
     results = [r for op in ops for r in op.results]
     return Case(graph.replace(inputs=(*graph.inputs, *results), ops=tuple(op for op in graph.ops if op not in gone)),
-                [*case.arrays, *(np.ascontiguousarray(known[r]) for r in results)])
+                [*case.arrays, *(np.array(known[r], order="C") for r in results)])
 
 
 def left_out(case: Case) -> Iterator[Case]:
@@ -261,7 +261,7 @@ def resized(case: Case, size: int, smaller: int) -> Case | None:
         graph = b.graph([new[v] for v in case.graph.outputs], case.graph.name, case.graph.donations)
     except (GraphcError, ArithmeticError, ValueError):
         return None
-    return Case(graph, [np.ascontiguousarray(a) for a in arrays])
+    return Case(graph, [np.array(a, order="C") for a in arrays])
 
 
 def _resized(name, value, size, smaller):

@@ -1,6 +1,6 @@
 """Random graphs with states: inputs that an output's value replaces after each step.
 
-What does not live here: the graphs (graphs.py), running them (tests/compiler/test_fuzz.py).
+What does not live here: the graphs (graphs.py), running them (cases.py).
 """
 
 from graphc.ir import BOOL, Builder, Graph

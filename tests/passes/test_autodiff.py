@@ -14,8 +14,8 @@ from graphc.ir.parser import parse
 from graphc.ir.spec import OpSpec
 from graphc.ir.verify import verify
 from graphc.passes.autodiff import gradients
-from tests.ir.differences import check_gradient, gradient_graph
 from tests.fuzz.graphs import random_graph
+from tests.ir.differences import check_gradient, gradient_graph
 
 F32 = dtype_of("f32")
 

@@ -1,0 +1,56 @@
+"""The testers tested: bugs planted in the compiler are found and made small, and nothing of them stays behind.
+
+A sample; `python -m tests.fuzz --kind planted` hunts all of them.
+"""
+
+import numpy as np
+import pytest
+
+from graphc import compiler
+from graphc.compiler import compile_graph
+from graphc.ir.parser import parse
+from tests.fuzz.cases import Case, compiled, verdict
+from tests.fuzz.hunting import MOST_OPS, Texts, hunt
+from tests.fuzz.planted import BUGS
+from tests.fuzz.planting import planted
+
+NAMED = {bug.name: bug for bug in BUGS}
+SAMPLE = {"constants folded in the wrong order": 0, "the other branch of a known select": 0,
+          "no sum over repeated elements in a gradient": 0, "the gradient of sigmoid without a factor": 0}
+
+
+def test_there_are_at_least_twenty_with_names_of_their_own():
+    assert len(NAMED) == len(BUGS) >= 20
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_a_bug_is_found_and_made_small(name):
+    found = hunt(NAMED[name], Texts(), first=SAMPLE[name], graphs=60)
+    assert found.shrunk is not None
+    assert found.shrunk.ops <= MOST_OPS
+    assert verdict(compiled, found.shrunk.case) == "", "the right compiler passes"
+
+
+SUBTRACTED = Case(parse("""graph g(%x: f32[3], %y: f32[3]) {
+  %z = subtract(%x, %y)
+  return %z
+}"""), [np.arange(3, dtype="f4"), np.ones(3, "f4")])
+
+
+def test_nothing_stays_behind():
+    """Neither in the compiler, nor in the kernels of this process, nor on disk."""
+    bug = NAMED["subtract with its operands swapped"]
+    assert verdict(compiled, SUBTRACTED) == ""
+    before = compiler.kernel_cache().info()
+    with planted(bug.name, bug.plant):
+        assert verdict(compiled, SUBTRACTED) == "AssertionError"
+        np.testing.assert_array_equal(compile_graph(SUBTRACTED.graph)(*SUBTRACTED.arrays)[0], [1, 0, -1])
+    assert verdict(compiled, SUBTRACTED) == ""
+    assert compiler.kernel_cache().info() == before
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_every_bug_can_be_planted_and_removed(bug):
+    with planted(bug.name, bug.plant):
+        pass
+    assert verdict(compiled, SUBTRACTED) == ""
