@@ -44,7 +44,8 @@ def evaluate(graph: Graph, arrays: Sequence[Any], *, float64: bool = False, ever
     """
     if len(arrays) != len(graph.inputs):
         raise ShapeError(f"{graph.name}: wrong number of inputs", expected=len(graph.inputs), got=len(arrays))
-    known = {v: np.asarray(a, _numpy(v.type.dtype, float64)) for v, a in zip(graph.inputs, arrays, strict=True)}
+    known = {v: np.require(a, _numpy(v.type.dtype, float64), ("C", "ALIGNED"))  # NumPy's bits depend on the layout
+             for v, a in zip(graph.inputs, arrays, strict=True)}
     sizes = bind_inputs(graph.inputs, [known[v].shape for v in graph.inputs], outer)
     for op in graph.ops:
         results = _run(op, [known[v] for v in op.operands], sizes, float64)

@@ -42,7 +42,7 @@ def scan(m, families):
     for _ in range(rng.randint(1, 4)):
         rng.choice(families)(body)
     nexts = [_next(body, h, inner[len(starts) + i % len(stacks)]) for i, h in enumerate(inner[:len(starts)])]
-    computed = [v for op in body.b.ops for v in op.results if v not in nexts] or nexts
+    computed = [v for op in body.b.ops for v in op.results if v in body.size and v not in nexts] or nexts
     stacked = [rng.choice(computed)] if computed and (not nexts or rng.random() < 0.8) else []
     if not nexts and not stacked:
         return

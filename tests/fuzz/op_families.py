@@ -98,7 +98,9 @@ def cast(m):
     else:
         to = m.rng.choice([F32, F32, I64, I32, U8, F64] if m.size[x] <= LIMIT else [I64, I32])
     bound = 300.0 if to == U8 else max(m.size[x], 1.0)
-    m.emit("cast", x, dtype=to, bound=bound)
+    there = m.emit("cast", x, dtype=to, bound=bound)
+    if m.rng.random() < 0.3:
+        m.emit("cast", there, dtype=x.type.dtype, bound=bound)
 
 
 def reduce(m):
