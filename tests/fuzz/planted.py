@@ -76,11 +76,7 @@ def _perm_of_perm(old, op, b):
 def _axes_not_followed(old, op, b):
     """Two broadcasts merged with the axes of the inner one alone."""
     inner = b.made_by(op.operands[0], "broadcast")
-    if inner is None:
-        return None
-    (x,), shape, axes = inner.operands, op.attr("shape"), inner.attr("axes")
-    fits = all(axis < len(shape) and x.type.shape[i] in (1, shape[axis]) for i, axis in enumerate(axes))
-    return b.emit("broadcast", x, axes=axes, shape=shape) if fits else old(op, b)
+    return inner and b.emit("broadcast", inner.operands[0], axes=inner.attr("axes"), shape=op.attr("shape"))
 
 
 def _cast_dropped(old, op, b):

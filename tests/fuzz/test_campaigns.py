@@ -6,7 +6,7 @@ from tests.fuzz import __main__ as command
 from tests.fuzz.campaigns import KINDS, graph_case, run
 from tests.fuzz.cases import RefusedError
 
-SAMPLES = {"graphs": 14, "passes": 40, "gradients": 60, "models": 2}
+SAMPLES = {"graphs": 10, "passes": 30, "gradients": 40, "models": 1}
 
 
 @pytest.mark.parametrize(("kind", "seed"), [(kind, seed) for kind in KINDS for seed in range(SAMPLES[kind])])
