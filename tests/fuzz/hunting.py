@@ -57,7 +57,7 @@ class Texts:
     def changed(self, bug: Bug, seed: int, case: Case) -> bool:
         """Whether the compiler with the bug makes something else of the case."""
         right = self.of(bug.stage, seed, case)
-        with planted(bug.name, bug.plant):
+        with planted(bug.plant):
             return hashlib.sha256(TEXTS[bug.stage](case).encode()).hexdigest() != right
 
 
@@ -73,7 +73,7 @@ def hunt(bug: Bug, texts: Texts, first: int = 0, graphs: int = MOST_GRAPHS, seco
         drawn += 1
         if _shows(bug, check, seed, case, texts):
             found = process_time() - begun
-            with planted(bug.name, bug.plant):
+            with planted(bug.plant):
                 shrunk = shrink(case, check, seconds)
                 return Hunt(bug, drawn, found, shrunk, report(shrunk, check))
     return Hunt(bug, drawn, process_time() - begun, None)
@@ -91,5 +91,5 @@ def _cases(stage: str, first: int) -> Iterator[tuple[int, Case]]:
 def _shows(bug: Bug, check: Callable[[Case], None], seed: int, case: Case, texts: Texts) -> bool:
     if not bug.relevant(case) or (bug.stage in TEXTS and not texts.changed(bug, seed, case)):
         return False
-    with planted(bug.name, bug.plant):
+    with planted(bug.plant):
         return bool(verdict(check, case))

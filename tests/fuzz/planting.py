@@ -1,8 +1,7 @@
 """How a bug is planted in the compiler for as long as a `with` block runs, and nothing of it stays behind.
 
 The compiler has no switch for it: functions are exchanged wherever graphc's modules hold them, fields of op specs are
-overwritten, the words of emitted sources are changed. Kernels compiled meanwhile have names of their own, in memory
-only.
+overwritten, the words of emitted sources are changed. Kernels compiled meanwhile are not kept.
 
 What does not live here: the bugs (planted.py).
 """
@@ -119,24 +118,34 @@ def source(emitter: Callable, change: Callable[[str], str]) -> Plant:
     return instead(emitter, emit)
 
 
+class _Apart(KernelCache):
+    """A cache that finds what another holds, and keeps what is new to itself."""
+
+    def __init__(self, folder: Path, other: KernelCache):
+        super().__init__(folder)
+        self._other = other
+
+    def get(self, name: str) -> bytes | None:
+        return super().get(name) or self._other.get(name)
+
+
 @contextmanager
-def kernels_apart(name: str) -> Iterator[None]:
-    """Kernels have other names than those of the right compiler, and are kept in memory only while this lasts."""
-    environment, cache = compiler._environment, compiler.kernel_cache
-    text = f"{environment()}\n{name}"
+def kernels_apart() -> Iterator[None]:
+    """Kernels that are compiled meanwhile are not kept."""
+    cache = compiler.kernel_cache
     with tempfile.TemporaryDirectory() as folder:
-        own = KernelCache(Path(folder) / "kernels")
-        compiler._environment, compiler.kernel_cache = (lambda: text), (lambda: own)
+        own = _Apart(Path(folder) / "kernels", cache())
+        compiler.kernel_cache = lambda: own
         try:
             yield
         finally:
-            compiler._environment, compiler.kernel_cache = environment, cache
+            compiler.kernel_cache = cache
 
 
 @contextmanager
-def planted(name: str, plant: Plant) -> Iterator[None]:
-    """The bug of this name is in the compiler."""
-    with kernels_apart(name), plant():
+def planted(plant: Plant) -> Iterator[None]:
+    """The bug is in the compiler. A kernel that it changes has another source, and so a name of its own."""
+    with kernels_apart(), plant():
         yield
 
 
@@ -156,11 +165,13 @@ def program_text(case: Case) -> str:
     """The sources, the lives and the places in place of the case's program: all but what the runtime does."""
 
     def seen(memory: Any, states: Any) -> Any:
-        numbers = {v: i for i, v in enumerate(v for k in memory.all_kernels for v in (*k.inputs, *k.outputs))}
-        raise _Seen("\n".join([*(emit_kernel(kernel).source for kernel in memory.all_kernels), *(
-            f"{numbers.get(v)} {life}" for v, life in memory.lives.items()), *(
-            f"{kernel.aliases} {len(kernel.overwrites)}" for kernel in memory.all_kernels), *(
-            f"{kernel.anchor.attr('reverse')}" for kernel in memory.loops)]))
+        kernels = memory.all_kernels
+        numbers = {v: i for i, v in enumerate(v for k in kernels for v in (*k.inputs, *k.outputs))}
+        emitted = [emit_kernel(kernel) for kernel in kernels]
+        words = [[(word.kind, str(numbers.get(word.subject, word.subject))) for word in one.words] for one in emitted]
+        lives = [f"{numbers.get(v)} {life}" for v, life in memory.lives.items()]
+        in_place = [f"{kernel.aliases} {len(kernel.overwrites)}" for kernel in kernels]
+        raise _Seen("\n".join([*(one.source for one in emitted), *map(str, words), *lives, *in_place]))
 
     old, compiler._program = compiler._program, seen
     try:

@@ -114,7 +114,7 @@ def test_the_guilty_pass_is_named():
       return %c
     }""", np.arange(9).reshape(3, 3))
     assert guilty_pass(case) == ""
-    with planted(bug.name, bug.plant):
+    with planted(bug.plant):
         assert guilty_pass(case) == "cse"
 
 
