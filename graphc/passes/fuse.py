@@ -71,9 +71,9 @@ class _Fusion:
         for index, op in enumerate(op for op in self.graph.ops if not is_mover(op) or op in self.stored):
             self.reads[op] = reads_of(op, self.producers, self.stored)
             self._own_group(index, op)
-            for value in dict.fromkeys(read.value for read in self.reads[op]):
-                if value in self.producers:
-                    self._consider(self.producers[value], op)
+            for producer in dict.fromkeys(self.producers.get(read.value) for read in self.reads[op]):
+                if producer is not None:  # once, however many of its results are read
+                    self._consider(producer, op)
         if self.enabled:
             self._join_copies()
             if self.device:
@@ -89,7 +89,7 @@ class _Fusion:
                     or [read.path for read in reads] != [()]:
                 continue
             loop = next((g for g in reversed(self.groups.values()) if g.anchor is None
-                         and any(op.name != "stop_gradient" for op in g.ops)
+                         and any(op.name != "stop_gradient" for op in g.ops) and not any(map(_stands_alone, g.ops))
                          and g.nest.domain == group.nest.domain and self._size_obstacle(g, group) is None), None)
             if loop is not None:
                 self.newest = -1
@@ -139,7 +139,7 @@ class _Fusion:
         if not self.enabled:
             return "fusion is off"
         for part in (*first.ops, *second.ops):
-            if part.spec.kind in (Kind.SCATTER, Kind.UPDATE, Kind.LOOP) or part.name == "random_key":
+            if _stands_alone(part):
                 return f"{part.name} is a kernel of its own"
         if first.anchor is not None and second.anchor is not None and \
                 (first.contracts or second.contracts or first.nest != second.nest):
@@ -252,6 +252,11 @@ def nest_of(op: Op) -> Nest:
 def _same_order(shape: Shape, nest: Nest, contracts: bool) -> bool:
     """Whether a contraction's rows and columns are groups of the axes of `shape`: one loop nest serves both."""
     return contracts and split_axes(shape, [size_of(nest.domain[:-1]), nest.domain[-1]]) is not None
+
+
+def _stands_alone(op: Op) -> bool:
+    """Whether an op is a kernel of its own."""
+    return op.spec.kind in (Kind.SCATTER, Kind.UPDATE, Kind.LOOP) or op.name == "random_key"
 
 
 def _is_anchor(op: Op) -> bool:

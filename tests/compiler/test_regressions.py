@@ -8,6 +8,7 @@ from graphc.ir import Builder, op_spec
 from graphc.ir.bind_dims import BindDims
 from graphc.ir.dims import bind_shape
 from graphc.ir.parser import parse, parse_type
+from graphc.passes.fuse import fuse
 from graphc.passes.pipeline import passes_for
 from tests.codegen_cpu.bounds import check
 
@@ -114,6 +115,11 @@ CASES = {
       %f = argmax(%x){axis=3}
       return %a, %b, %c, %d, %e, %f
     }""",
+    "a copy of an input as long as a random key": """graph g(%s: i64[], %x: f32[2], %u: f32[B]) {
+      %k = random_key(%s, %s){stream=0}
+      %r = random_uniform(%k){dtype=f32, shape=(3,)}
+      return %x, %r
+    }""",
     "no op": "graph g(%x: f32[B,2]) {\n  return %x\n}",
     "no output": "graph g(%x: f32[B,2]) {\n  %y = exp(%x)\n  return \n}",
 }
@@ -166,3 +172,17 @@ def test_a_loop_that_leaves_nothing_behind():
     for step in passes_for():
         graph = step(graph)
     assert [op.name for op in graph.ops] == ["exp"]
+
+
+def test_a_loop_that_is_read_twice_by_one_op_is_decided_about_once():
+    graph = parse("""graph g(%h: f32[4], %x: f32[3,4]) {
+      %a, %s = scan(%h, %x){body=graph step(%h: f32[4], %x: f32[4]) {
+        %n = add(%h, %x)
+        %t = tanh(%n)
+        return %t, %n
+      }, carried=1, length=3, reverse=false, sliced=1}
+      %b = broadcast(%a){axes=(1,), shape=(3,4)}
+      %y = add(%b, %s)
+      return %y
+    }""")
+    assert [str(decision) for decision in fuse(graph).decisions] == ["apart: scan -> add: scan is a kernel of its own"]

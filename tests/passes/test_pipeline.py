@@ -1,6 +1,4 @@
-"""The passes one by one and in their order: what they change, and that they change no result."""
-
-import random
+"""The passes one by one and in their order: what they change. That they change no result is shown in tests/fuzz."""
 
 import numpy as np
 import pytest
@@ -10,7 +8,6 @@ from graphc.ir import Array, Builder, Kind, TensorType, dtype_of, symbol
 from graphc.ir.bind_dims import BindDims
 from graphc.ir.evaluate import evaluate
 from graphc.ir.parser import parse
-from graphc.ir.printer import print_graph
 from graphc.ir.verify import verify
 from graphc.passes.cse import cse
 from graphc.passes.dce import dce
@@ -18,8 +15,6 @@ from graphc.passes.fold_constants import LARGEST, fold_constants
 from graphc.passes.inline_composites import inline_composites
 from graphc.passes.pipeline import optimize, passes_for
 from graphc.passes.store_outputs import store_outputs
-from tests.codegen_cpu.bounds import assert_within, reference_and_bounds
-from tests.fuzz.graphs import random_graph
 
 F32 = dtype_of("f32")
 
@@ -28,21 +23,7 @@ def names(graph):
     return [op.name for op in graph.ops]
 
 
-# ---- all passes
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_every_pass_keeps_the_results_and_leaves_a_valid_graph(seed):
-    rng = random.Random(seed)
-    drawn = random_graph(rng, rng.randint(5, 30), gradient=seed % 3 == 0)
-    graph, wanted = drawn.graph, reference_and_bounds(drawn.graph, drawn.arrays)
-    for step in passes_for():
-        graph = step(graph)
-        verify(graph)
-        assert print_graph(parse(print_graph(graph))) == print_graph(graph)
-        assert [v.type for v in graph.outputs] == [v.type for v in drawn.graph.outputs]
-        for got, (want, bound) in zip(evaluate(graph, drawn.arrays, float64=True), wanted, strict=True):
-            assert_within(got, want, bound + 1e-12 * (1 + np.abs(want.astype(float))), str(step))
+# ---- all passes (that they keep results: tests/fuzz)
 
 
 @pytest.mark.parametrize("step", passes_for(), ids=lambda step: getattr(step, "__name__", type(step).__name__))
