@@ -55,8 +55,8 @@ def store(pairs: Iterable[tuple[np.ndarray, Any]]) -> None:
 
 
 class Announcer:
-    """Tells that a program's updates change states. Before each run: an exception, such as a keyboard interrupt, may come
-    between the run and what follows it, and who reads the states waits for the run's end (guards.py)."""
+    """Tells that a program's updates change states. Before each run: an exception, such as a keyboard interrupt, may
+    come between the run and what follows it, and who reads the states waits for the run's end (guards.py)."""
 
     def __init__(self, states: Iterable[Any]):
         self._states, self._observers, self._matters = list(states), -1, False
