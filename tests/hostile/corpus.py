@@ -205,11 +205,24 @@ def _plain():
     return json.dumps(dense())
 
 
+def _spoiled(packing):
+    """An archive whose compressed configuration is no such thing."""
+    data = bytearray(archive(json.dumps(dense(name="d" * 200)), sound(), packing=packing))
+    with zipfile.ZipFile(io.BytesIO(bytes(data))) as file:
+        info = file.getinfo("config.json")
+    start = info.header_offset + 30 + len(info.filename) + (9 if packing == zipfile.ZIP_LZMA else 0)
+    data[start:info.header_offset + 30 + len(info.filename) + info.compress_size] = b"\xff" * (
+        info.header_offset + 30 + len(info.filename) + info.compress_size - start)
+    return bytes(data)
+
+
 ARCHIVES = {
     "no config": lambda: archive(None, sound()), "no weights": lambda: archive(_plain()),
     "config is no text": lambda: archive(b"\xff\xfe", sound()), "weights are none": lambda: archive(_plain(), b"no"),
     "weights elsewhere": lambda: archive(_plain(), sound()), "a bomb": lambda: archive(b"{" + b" " * (15 << 20), sound(), packing=zipfile.ZIP_BZIP2),
     "a bomb of weights": lambda: archive(_plain(), bytes(64 << 20), packing=zipfile.ZIP_BZIP2),
     "metadata is a list": lambda: archive(_plain(), sound(), b"[1]"), "metadata is broken": lambda: archive(_plain(), sound(), b"{"),
+    **{f"broken {name}": lambda packing=packing: _spoiled(packing) for name, packing in
+       (("deflate", zipfile.ZIP_DEFLATED), ("bzip2", zipfile.ZIP_BZIP2), ("lzma", zipfile.ZIP_LZMA))},
     "a way out": lambda: archive(None, None, None, more=[("../config.json", b"{}"), ("/etc/passwd", b"")]),
 }

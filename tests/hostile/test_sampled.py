@@ -29,8 +29,8 @@ def test_mutated_files_load_or_are_refused(kind, count, tmp_path):
 
 
 def test_mutated_files_apart(tmp_path):
-    figures = workers.run("hdf5", "apart", range(8), tmp_path, apart=True)
-    assert (figures.cases, figures.findings, figures.ended) == (8, [], [])
+    figures = workers.run("hdf5", "apart", range(4), tmp_path, apart=True)
+    assert (figures.cases, figures.findings, figures.ended) == (4, [], [])
 
 
 def test_names_do_not_reach_sources(tmp_path):
@@ -49,7 +49,7 @@ def test_changed_entries_are_misses(tmp_path):
     HEAD + BODY + "x[i] = [c for c in range(2)]", HEAD + BODY + "exec('a')", HEAD + 'C = "a.b(c)"\n' + BODY + "x[i] = 0.0",
     HEAD + "@np\n" + BODY + "x[i] = 0.0", HEAD + BODY + "x[i] = f'{n}'", HEAD + BODY + "with n: pass", HEAD + BODY + "del x",
     HEAD + BODY + "x[i] = range(n)(1)(2)", HEAD + "class A: pass\n" + BODY + "x[i] = 0.0", HEAD + BODY + "x[i] = 1j",
-    HEAD + BODY + "x[i] = max(n, key=n)", HEAD + BODY.replace("n, thread", "n=open, thread") + "x[i] = 0.0",
+    HEAD + BODY + "x[i] = max(n, key=n)", HEAD + BODY.replace("threads)", "threads=n)") + "x[i] = 0.0",
     HEAD + BODY.replace("(x", "(x: n") + "x[i] = 0.0", HEAD + BODY + "global os", HEAD + BODY + "x[i] = (y := 1)"])
 def test_a_source_that_no_emitter_writes_is_not_run(source):
     with pytest.raises(CompileError, match="holds what no emitter writes"):

@@ -45,7 +45,7 @@ class Watch:
             return self._is_temporary(os.fsdecode(first))
         if self.spawning and event == "subprocess.Popen":
             return first == sys.executable
-        return self.spawning and event in ("os.posix_spawn", "fcntl.fcntl", "os.putenv")
+        return self.spawning and event in ("os.posix_spawn", "fcntl.fcntl", "os.kill")
 
     def _is_temporary(self, name):
         return self.temporary is not None and f"{name}/".startswith(self.temporary)

@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.hostile.cases import LOADS, REFUSED, Bench
 from tests.hostile.shrinking import shrunk
 
-SECONDS, WALL = 5.0, 45.0        # of processor time a case may take, and of time where it waits
+SECONDS, WALL = 5.0, 120.0       # of processor time a case may take, and of time where it waits
 RSS = 512 << 20                  # bytes that a worker may hold
 SPACE = 3 << 30                  # address space of a worker beyond what it has at first
 ROUND = 4000                     # cases of one process

@@ -15,12 +15,15 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import struct
 import tempfile
 import time
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from lzma import LZMAError
 from typing import Any
 
 import numpy as np
@@ -43,6 +46,8 @@ from graphc.runtime.files import replacing
 KERAS_VERSION = "3.15.1"  # whose form this is
 MAGIC = b"PK\x03\x04"
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+_BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, UnicodeDecodeError, zlib.error, LZMAError,
+           struct.error, OverflowError)
 _RATIO, _SLACK = 1100, 1 << 20  # how much longer than in the archive a file may be
 
 
@@ -135,18 +140,18 @@ def archive(path: str) -> Iterator[tuple[Any, str, Folder]]:
 
     Raises ModelFormatError, OSError.
     """
-    try:
-        with zipfile.ZipFile(path) as file:
-            config = parse_json(_text(file, "config.json", path), f"{path}, config.json")
-            about = parse_json(_text(file, "metadata.json", path), f"{path}, metadata.json")
-            with tempfile.NamedTemporaryFile(suffix=".h5") as extracted:
+    with tempfile.NamedTemporaryFile(suffix=".h5") as weights:
+        try:
+            with zipfile.ZipFile(path) as file:
+                config = parse_json(_text(file, "config.json", path), f"{path}, config.json")
+                about = parse_json(_text(file, "metadata.json", path), f"{path}, metadata.json")
                 with file.open(_entry(file, "model.weights.h5", path)) as source:
-                    shutil.copyfileobj(source, extracted)
-                extracted.flush()
-                with hdf5.reading(extracted.name) as root:
-                    yield config, str(about.get("keras_version", "3")) if isinstance(about, dict) else "3", root
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, UnicodeDecodeError) as error:
-        raise ModelFormatError("not an archive that can be read", where=path, got=str(error)[:200]) from error
+                    shutil.copyfileobj(source, weights)
+        except _BROKEN as error:
+            raise ModelFormatError("not an archive that can be read", where=path, got=str(error)[:200]) from error
+        weights.flush()
+        with hdf5.reading(weights.name) as root:
+            yield config, str(about.get("keras_version", "3")) if isinstance(about, dict) else "3", root
 
 
 def _entry(file: zipfile.ZipFile, name: str, path: str) -> zipfile.ZipInfo:
