@@ -37,7 +37,7 @@ def hostile(rng, canaries):
     if kind == 6:
         return {"class_name": rng.choice(class_names()), "config": rng.choice([{}, {"name": "d"}, None, [], {"units": 3}])}
     if kind == 7:
-        return {"class_name": "Lambda", "config": dict(LAMBDA)}
+        return {"class_name": "Lambda", "config": copy.deepcopy(LAMBDA)}
     return [rng.choice(NUMBERS) for _ in range(rng.randrange(6))]
 
 
