@@ -14,7 +14,7 @@
 
 Element numbers are 32-bit: quotients and remainders, which Python and Numba would make 64-bit ones with signs, are
 written as calls. An array that the kernel does not write is `const_`.
-What does not live here: which lines (the emitters), compiling (numba_side.py), running without a GPU (lockstep.py).
+What does not live here: which lines (the emitters), compiling (numba_side.py), running without a GPU (lockstep/).
 """
 
 from __future__ import annotations
