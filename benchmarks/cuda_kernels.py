@@ -26,7 +26,7 @@ from graphc.frontend_keras.engine.functions import PREDICT, TRAIN, ModelFunction
 from graphc.ir.program import Emitted, MemoryPlan
 from graphc.passes.choices import Choices
 from graphc.passes.pipeline import optimize, plan
-from graphc.runtime_cuda.executable import runtime_kernels
+from graphc.runtime_cuda.binding import runtime_kernels
 from graphc.runtime_cuda.libraries import library_forms
 
 TABLE = Path(__file__).parent / "results" / "cuda_kernels.json"

@@ -109,8 +109,8 @@ def check_target(target: str) -> None:
 def _on_device(graph: Graph, kept: tuple[tuple[int, int], ...], states: Mapping[int, StateBuffer], fusion: bool,
                choices: Choices) -> Executable:
     """The graph for the current CUDA device. Raises TargetError where there is none."""
-    device, executable, libraries = (import_whole(f"graphc.runtime_cuda.{name}")
-                                     for name in ("device", "executable", "libraries"))
+    device, executable, binding, libraries = (import_whole(f"graphc.runtime_cuda.{name}")
+                                              for name in ("device", "executable", "binding", "libraries"))
     cuda = import_whole("graphc.codegen_cuda.emit")
     gpu = device.current()
     memory = plan(optimize(graph.replace(donations=kept), replace(choices, device=True)), fusion=fusion, device=True)
@@ -120,7 +120,7 @@ def _on_device(graph: Graph, kept: tuple[tuple[int, int], ...], states: Mapping[
                                     convolutions=gpu.has_convolutions)
     around = dict(own for form in forms.values() for own in form.kernels)
     scans = cuda.scan_forms(memory)
-    helpers = executable.runtime_kernels()
+    helpers = binding.runtime_kernels()
     loaded_code = gpu.load([*((emitted, kernel.name) for kernel, emitted in {**kernels, **around}.items()),
                             *((form.emitted, kernel.name) for kernel, form in scans.items()),
                             *((emitted, name) for name, emitted in helpers.items())])

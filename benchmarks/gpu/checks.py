@@ -16,7 +16,7 @@ from graphc.compiler import compile_graph
 from graphc.ir.evaluate import evaluate
 from graphc.ir.parser import parse
 from graphc.passes.choices import Choices
-from graphc.runtime_cuda import executable
+from graphc.runtime_cuda import binding
 from tests.ir.samples import SAMPLES, arrays_of, graph_of
 
 LIMITS = {"default": 1e-5, "tf32": 1e-3, "bfloat16": 1e-2}  # of |got - want| / |want|, as norms
@@ -135,9 +135,9 @@ class _one_by_one:  # noqa: N801 (used as a function)
     """Inside of it, nothing is recorded."""
 
     def __enter__(self) -> None:
-        self._run = executable._Replayed.run
-        executable._Replayed.run = lambda self, key, work: work()  # type: ignore[method-assign]
+        self._run = binding.Replayed.run
+        binding.Replayed.run = lambda self, key, work: work()  # type: ignore[method-assign]
 
     def __exit__(self, *error: object) -> None:
-        executable._Replayed.run = self._run  # type: ignore[method-assign]
+        binding.Replayed.run = self._run  # type: ignore[method-assign]
 

@@ -8,7 +8,7 @@ import pytest
 import graphc
 from graphc import frontend_keras as keras
 from graphc.errors import DTypeError, IndexRangeError, ShapeError, TargetError
-from graphc.runtime_cuda import nvidia
+from graphc.runtime_cuda import calls, nvidia
 from graphc.runtime_cuda.device import DeviceMemoryError, using
 from graphc.runtime_cuda.lockstep_device import LockstepDevice
 
@@ -31,6 +31,17 @@ def test_too_little_memory_shows_the_plan_and_leaves_the_model_as_it_was(on, cla
             np.testing.assert_array_equal(a, b)
         model.train_on_batch(x[:4], y[:4])
         assert isinstance(raised.value, MemoryError)
+
+
+def test_a_batch_that_cannot_be_bound_leaves_those_that_were_usable(on, classifier, samples, monkeypatch):
+    on("cuda")
+    with using(LockstepDevice()):
+        model, (x, _) = classifier(), samples(512)
+        before = model.predict_on_batch(x[:4])
+        monkeypatch.setattr(calls, "MOST_ELEMENTS", 1000)
+        with pytest.raises(ShapeError, match="too large for the CUDA target"):
+            model.predict_on_batch(x)  # the arena has moved by then
+        np.testing.assert_array_equal(model.predict_on_batch(x[:4]), before)
 
 
 def words(units=4):
