@@ -24,9 +24,9 @@ def canaries(tmp_path, monkeypatch):
     """Files that must not be opened, in a folder where nothing may appear."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "canaries").mkdir()
-    found = Canaries(tmp_path / "canaries")
-    yield found
-    assert not found.opened()
+    with Canaries(tmp_path / "canaries") as found:
+        yield found
+        assert not found.opened()
     assert "pwned" not in os.listdir(tmp_path)
 
 

@@ -62,18 +62,19 @@ def test_a_source_that_they_write_is():
 
 def test_canaries_are_seen(tmp_path):
     """The oracle itself: what it must report, it reports."""
-    canaries, watch = Canaries(tmp_path), Watch()
-    assert not canaries.opened()
-    canaries.bytes.read_bytes()
-    assert canaries.opened()
-    assert canaries.shows_in([np.zeros(3), np.frombuffer(b"x" + PATTERN, "u1")])
-    for harm in (lambda: exec("1"), lambda: compile("1", "x", "eval"), lambda: open(canaries.bytes).close(), lambda: __import__("this_is_none"),
-                 lambda: __import__("os").system("true"), lambda: __import__("marshal").loads(b"N")):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with watch.case("m.json"), suppress(ImportError):
-                harm()
-        assert watch.seen
-    with watch.case(str(canaries.h5)), open(canaries.h5, "rb"):
-        pass
-    assert not watch.seen
+    watch = Watch()
+    with Canaries(tmp_path) as canaries:
+        assert not canaries.opened()
+        canaries.bytes.read_bytes()
+        assert canaries.opened()
+        assert canaries.shows_in([np.zeros(3), np.frombuffer(b"x" + PATTERN, "u1")])
+        for harm in (lambda: exec("1"), lambda: compile("1", "x", "eval"), lambda: open(canaries.bytes).close(), lambda: __import__("this_is_none"),
+                     lambda: __import__("os").system("true"), lambda: __import__("marshal").loads(b"N")):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                with watch.case("m.json"), suppress(ImportError):
+                    harm()
+            assert watch.seen
+        with watch.case(str(canaries.h5)), open(canaries.h5, "rb"):
+            pass
+        assert not watch.seen

@@ -73,9 +73,20 @@ class Canaries:
         self.paths = [str(self.bytes), str(self.h5), str(self.pipe)]
         libc = ctypes.CDLL(None, use_errno=True)
         self._events = libc.inotify_init1(os.O_NONBLOCK)
+        if self._events < 0:
+            raise OSError(ctypes.get_errno(), "inotify_init1: does too much watch files on this machine?")
         for path in self.paths:
             if libc.inotify_add_watch(self._events, path.encode(), IN_OPEN) < 0:
                 raise OSError(ctypes.get_errno(), "inotify_add_watch")
+
+    def close(self):
+        os.close(self._events)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
     def opened(self):
         """Whether one was opened since the last call."""
