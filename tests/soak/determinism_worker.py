@@ -54,7 +54,7 @@ def main(job):
             for name in job["models"]:
                 training[f"{name} threads={threads} run={run}"] = trained(name, job["steps"])
     for name in job["models"]:
-        texts_found.update(texts(name, job["stages"]))
+        texts_found.update(texts(name, [*job["stages"], *(("llvm", "asm") if name in job["coded"] else ())]))
     return {"training": training, "texts": texts_found}
 
 
