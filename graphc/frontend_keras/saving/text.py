@@ -111,6 +111,9 @@ def _check_length(text: Any, where: str) -> None:
     if len(text) > MAX_TEXT:
         raise ModelFormatError("the text is too long", where=where, expected=f"at most {MAX_TEXT} characters",
                                got=len(text))
+    marks = text.count(",") + text.count(":") if isinstance(text, str) else text.count(b",") + text.count(b":")
+    if marks > MAX_NODES:  # what it says would take more time and memory than the text
+        raise ModelFormatError("the text holds too much", where=where, expected=f"at most {MAX_NODES} values")
 
 
 def _dict(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
