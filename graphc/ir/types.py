@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphc.errors import DTypeError, ShapeError
+from graphc.errors import DTypeError
 from graphc.ir.dims import Dim, Shape, size_of, symbols
 
 
@@ -49,7 +49,6 @@ I8, I16, I32, I64 = (DType(f"i{8 * n}", f"int{8 * n}", "int", n) for n in (1, 2,
 U8, U16, U32, U64 = (DType(f"u{8 * n}", f"uint{8 * n}", "uint", n) for n in (1, 2, 4, 8))
 F32, F64 = (DType(f"f{8 * n}", f"float{8 * n}", "float", n) for n in (4, 8))
 DTYPES = {d.name: d for d in (BOOL, I8, I16, I32, I64, U8, U16, U32, U64, F32, F64)}
-MAX_SIZE = 1 << 53  # elements of an array, so that floats count them and bytes are counted in 63 bits
 _NAME = re.compile(r"[<>=|]?[A-Za-z]\w{0,15}|[?]", re.ASCII)
 _BY_NUMPY = {d.numpy_name: d for d in DTYPES.values()}
 
@@ -73,22 +72,10 @@ def dtype_of(name: DType | str | np.dtype | type) -> DType:
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """dtype and shape; dimensions are ints or symbolic (dims.py). `f32[B,784]` in text.
-
-    Raises ShapeError where the known sizes alone are more than MAX_SIZE elements.
-    """
+    """dtype and shape; dimensions are ints or symbolic (dims.py). `f32[B,784]` in text."""
 
     dtype: DType
     shape: Shape = ()
-
-    def __post_init__(self) -> None:
-        known = 1
-        for dim in self.shape:
-            if isinstance(dim, int):
-                known *= dim
-        if known > MAX_SIZE:
-            raise ShapeError("no memory holds so many elements", expected=f"at most {MAX_SIZE}",
-                             got=f"shape ({', '.join(map(str, self.shape))})")
 
     @property
     def rank(self) -> int:

@@ -25,6 +25,7 @@ from graphc.frontend_keras.utils.checks import KeywordError, did_you_mean
 from graphc.frontend_keras.utils.generic_utils import has_arg, is_all_none, to_list, unpack_singleton
 
 MAX_WEIGHT = 1 << 40  # numbers in one weight
+MAX_OUTPUT = 1 << 53  # numbers that a row of an output may have
 
 KEYWORDS = ("input_shape", "input_dim", "batch_input_shape", "batch_size", "dtype", "name", "trainable", "weights",
             "input_dtype")
@@ -200,9 +201,15 @@ class Layer(NodeAccess, Attachments):
             masks = unpack_singleton([getattr(x, "_keras_mask", None) for x in tensors])
             outputs, output_masks = self._call_and_mask(inputs, masks, dict(kwargs))
             made = [K.identity(x) if any(x is one for one in tensors) else x for x in to_list(outputs)]
+            self._check_sizes(made)
             self._add_inbound_node(tensors, made, to_list(masks), output_masks, kwargs)
             self._penalise_activity(made, tensors)
         return made if isinstance(outputs, list) else made[0]
+
+    def _check_sizes(self, outputs: list[Any]) -> None:
+        for shape in map(K.int_shape, outputs):
+            if prod(size for size in shape if size is not None) > MAX_OUTPUT:
+                raise ShapeError("the output is larger than any memory", where=self.name, got=shape)
 
     def _build_for(self, tensors: list[Any]) -> None:
         """Build for the shapes of these inputs; a build that fails leaves the layer unbuilt and without weights."""
