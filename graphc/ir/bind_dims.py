@@ -18,7 +18,7 @@ class BindDims:
     sizes: Mapping[str, Dim]
 
     def __call__(self, graph: Graph) -> Graph:
-        if not self.sizes or not (_graph_symbols(graph) & self.sizes.keys()):
+        if not self.sizes or not (graph_symbols(graph) & self.sizes.keys()):
             return graph
         builder = Builder()
         new: dict[Value, Value] = {
@@ -42,7 +42,8 @@ def bind_attr(value: Any, sizes: Mapping[str, Dim]) -> Any:
     return value
 
 
-def _graph_symbols(graph: Graph) -> set[str]:
+def graph_symbols(graph: Graph) -> set[str]:
+    """Names of all symbols in types and attributes, and in the bodies of loops."""
     values = (*graph.inputs, *(r for op in graph.ops for r in op.results))
     attrs = (_attr_symbols(value) for op in graph.ops for _, value in op.attrs)
     return symbols(*(d for v in values for d in v.type.shape)).union(*attrs)
@@ -50,7 +51,7 @@ def _graph_symbols(graph: Graph) -> set[str]:
 
 def _attr_symbols(value: Any) -> set[str]:
     if isinstance(value, Graph):
-        return _graph_symbols(value)
+        return graph_symbols(value)
     if isinstance(value, tuple):
         return set().union(*map(_attr_symbols, value))
     return set(symbols(value)) if isinstance(value, SymExpr) else set()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from graphc.errors import ShapeError
+from graphc.ir.bind_dims import graph_symbols
 from graphc.ir.dims import Dim, bind
 from graphc.ir.graph import Graph, Op, Value
 
@@ -21,7 +22,7 @@ NEED_SOME = ("reduce_max", "reduce_min", "argmax", "argmin", "softmax", "log_sof
 def check_sizes(graph: Graph, sizes: Mapping[str, int]) -> None:
     """Raise ShapeError naming the first op whose sizes cannot be, such as a slice past the end of its axis.
 
-    Also for a result that no 64-bit address reaches.
+    Also for a result that no 64-bit address reaches; the same in the bodies of loops that have a step.
     """
     for op in graph.ops:
         _check_addressable(op, sizes)
@@ -34,6 +35,10 @@ def check_sizes(graph: Graph, sizes: Mapping[str, int]) -> None:
                 title = "a loop over time" if op.name == "scan" else op.name
                 raise ShapeError(f"{title}: the sizes of this call do not fit ({known})", where=op.origin,
                                  expected=f"{what} of at least {least}", got=size)
+        if op.name == "scan" and bind(op.attr("length"), sizes) != 0:
+            rows = op.kwargs.get("rows")
+            inside = sizes if rows is None else {**sizes, rows[0]: bind(rows[1], sizes)}
+            check_sizes(op.attr("body"), inside)  # type: ignore[arg-type]
 
 
 def _check_addressable(op: Op, sizes: Mapping[str, int]) -> None:
@@ -53,6 +58,17 @@ def check_told(graph: Graph, given: Iterable[Value]) -> None:
         if unknown:
             raise ShapeError(f"the size of {', '.join(sorted(unknown))} cannot be told from the inputs",
                              where=value.hint, expected=f"an input with {min(unknown)} as an axis", got=value.type)
+    unknown = graph_symbols(graph) - told - _names_of_rows(graph)
+    if unknown:
+        raise ShapeError(f"the size of {', '.join(sorted(unknown))} cannot be told from the inputs", where=graph.name,
+                         expected=f"an input with {min(unknown)} as an axis", got="an attribute or the body of a loop")
+
+
+def _names_of_rows(graph: Graph) -> set[str]:
+    """The symbols that stand for rows in the bodies of loops."""
+    loops = [op for op in graph.ops if op.name == "scan"]
+    own = {op.kwargs["rows"][0] for op in loops if op.kwargs.get("rows")}
+    return own.union(*(_names_of_rows(op.attr("body")) for op in loops))
 
 
 def _conditions(op: Op) -> Iterator[tuple[Dim, int, str]]:

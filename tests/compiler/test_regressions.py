@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from graphc.compiler import compile_graph
+from graphc.errors import ShapeError
 from graphc.ir import Builder, op_spec
 from graphc.ir.bind_dims import BindDims
 from graphc.ir.dims import bind_shape
@@ -186,3 +187,36 @@ def test_a_loop_that_is_read_twice_by_one_op_is_decided_about_once():
       return %y
     }""")
     assert [str(decision) for decision in fuse(graph).decisions] == ["apart: scan -> add: scan is a kernel of its own"]
+
+
+LOOP = """graph g(%h: f32[3], %x: f32[2,B]) {
+  %y = scan(%h, %x){body=graph step(%h: f32[3], %x: f32[B]) {
+    %p = slice(%x){limits=(B-2,), starts=(0,), strides=(1,)}
+    %s = reduce_sum(%p){axes=(0,)}
+    %b = broadcast(%s){axes=(), shape=(3,)}
+    %n = add(%h, %b)
+    return %n
+  }, carried=1, length=2, reverse=false, sliced=1}
+  return %y
+}"""
+
+
+@pytest.mark.parametrize("target", ["cpu", "reference"])
+def test_sizes_inside_of_loops_are_checked(target):
+    """The kernels of a body trust their sizes as all kernels do."""
+    f = compile_graph(parse(LOOP), target=target)
+    with pytest.raises(ShapeError, match="slice: the sizes of this call do not fit"):
+        f(np.ones(3, "f4"), np.ones((2, 1), "f4"))
+    np.testing.assert_array_equal(f(np.ones(3, "f4"), np.ones((2, 4), "f4"))[0], [5, 5, 5])
+
+
+@pytest.mark.parametrize("target", ["cpu", "reference"])
+@pytest.mark.parametrize("text", [
+    LOOP.replace("broadcast(%s){axes=(), shape=(3,)}", "broadcast(%s){axes=(), shape=(N,3)}")
+        .replace("add(%h, %b)", "reduce_sum(%b){axes=(0,)}"),
+    "graph g(%x: f32[]) {\n  %n = size{dim=2*N, dtype=f32}\n  %y = add(%x, %n)\n  return %y\n}"], ids=["a body", "a size"])
+def test_symbols_that_no_input_tells_are_refused_wherever_they_stand(text, target):
+    graph = parse(text)
+    arrays = [np.ones(bind_shape(v.type.shape, {"B": 4}), "f4") for v in graph.inputs]
+    with pytest.raises(ShapeError, match="the size of N cannot be told from the inputs"):
+        compile_graph(graph, target=target)(*arrays)

@@ -39,8 +39,6 @@ def main(given: list[str]) -> int:
     for kind in KINDS if options.kind == "all" else [options.kind]:
         tally = shared(kind, options)
         failed |= bool(tally.failures)
-        for seed, text in tally.failures:
-            print(f"# python -m tests.fuzz --kind {kind} --seed {seed} --cases 1\n{text}\n")
         print(tally.line(kind), flush=True)
     return int(failed)
 

@@ -112,7 +112,7 @@ class Tally:
 
 
 def run(kind: str, seeds: range, seconds: float = float("inf")) -> Tally:
-    """Every seed until the time is over; a failing case is made minimal, and the next seed is next."""
+    """Every seed until the time is over; a failing case is made minimal and printed, and the next seed is next."""
     tally, begun, begun_on_core = Tally(), monotonic(), process_time()
     for seed in seeds:
         if monotonic() - begun > seconds:
@@ -126,7 +126,9 @@ def run(kind: str, seeds: range, seconds: float = float("inf")) -> Tally:
                 tally.refused += 1
             except (Exception, pytest.fail.Exception):
                 shrunk = shrink(case, check)
-                tally.failures.append((seed, report(shrunk, check)))
+                text = report(shrunk, check)
+                tally.failures.append((seed, text))
+                print(f"# python -m tests.fuzz --kind {kind} --seed {seed} --cases 1\n{text}\n", flush=True)
                 break
         tally.seconds = process_time() - begun_on_core
     return tally
