@@ -205,10 +205,12 @@ class _Fusion:
 
     def _cycle_obstacle(self, first: Group, second: Group) -> str | None:
         for low, high in ((first, second), (second, first)):
-            for value in high.reads:  # a way from low to high that leaves low enters high from one of its producers
-                group = self.group_of[self.producers[value]] if value in self.producers else high
-                if group is not high and group is not low and group.above >> low.index & 1:
-                    return f"{group.ops[0].name} must run between them"
+            # a way from low to high that leaves low enters high from one of its producers
+            sources = [self.group_of[self.producers[value]] for value in high.reads if value in self.producers]
+            between = [group for group in sources
+                       if group is not high and group is not low and group.above >> low.index & 1]
+            if between:  # values are read in any order, but the text names the same group in every process
+                return f"{min(between, key=lambda group: group.index).ops[0].name} must run between them"
         return None
 
     def _merge(self, first: Group, second: Group) -> None:

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graphc.ir import Builder, TensorType, dtype_of
+from graphc.ir.graph import Value
 from graphc.ir.parser import parse
 from graphc.passes.fuse import MAX_BUFFERS, MAX_OPS, fuse
 from graphc.passes.make_kernels import make_kernels
@@ -203,3 +204,23 @@ def test_kernels_do_not_grow_without_bound():
         assert len(groups.groups) == 3
         assert max(len(group.ops) for group in groups.groups) <= MAX_OPS
         assert [d.reason for d in groups.decisions if not d.fused] == [reason] * 2
+
+
+def test_reasons_do_not_depend_on_where_values_lie_in_memory():
+    """Two ops must run between the pair: the text names the first, not the one that a set yields first."""
+    text = """graph g(%x: f32[B,5], %i: i32[5]) {
+      %a = exp(%x)
+      %c = cumsum(%a){axis=1}
+      %b = gather_grad(%a, %i){axis=1, size=5}
+      %s = add(%c, %b)
+      %t = multiply(%s, %a)
+      return %t
+    }"""
+    rng, found, kept = random.Random(0), set(), []
+    for _ in range(40):
+        holes = [Value(TensorType(dtype_of("f32"))) for _ in range(400)]
+        kept.append(rng.sample(holes, 200))
+        del holes
+        found.add("\n".join(map(str, fuse(parse(text)).decisions)))
+    assert len(found) == 1
+    assert "must run between them" in found.pop()
