@@ -23,7 +23,7 @@ from inspect import Parameter, signature
 from math import isinf
 from typing import Any, TypeVar
 
-from graphc.errors import GraphcError, ParseError, ShapeError
+from graphc.errors import GraphcError, ParseError
 from graphc.ir.attributes import MAX_RANK, WORDS, array_of_bytes, array_of_elements
 from graphc.ir.builder import make_op
 from graphc.ir.dims import MAX_TEXT, Dim, parse_dim
@@ -279,10 +279,7 @@ class _Parser:
             raise self.error("no such element type", token, expected=f"one of {', '.join(DTYPES)}", got=token)
         self.expect("[", " and the sizes")
         shape = self.until("]", self.dim)
-        try:
-            made = TensorType(DTYPES[token.text], tuple(shape))
-        except ShapeError as error:
-            raise self.error(str(error), token, self.end) from None
+        made = TensorType(DTYPES[token.text], tuple(shape))
         if problem := type_problem(made):
             raise self.error(problem, token, self.end)
         return made

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
+from math import prod
 
 from graphc.errors import GraphcError, VerifyError
 from graphc.ir.attributes import MAX_RANK, attribute_text
@@ -16,6 +17,8 @@ from graphc.ir.graph import Graph, Op, Value
 from graphc.ir.printer import names_of, op_text
 from graphc.ir.spec import op_spec, registered_ops
 from graphc.ir.types import DType, TensorType
+
+MAX_BYTES = 2**63 - 1  # of one value
 
 
 def verify(graph: Graph) -> None:
@@ -123,6 +126,9 @@ def type_problem(type: TensorType) -> str:
         return f"{type} has a negative size"
     if type.rank > MAX_RANK:
         return f"more than {MAX_RANK} axes: {type.rank}"
+    known = prod(d for d in type.shape if isinstance(d, int))
+    if known * type.dtype.itemsize > MAX_BYTES:
+        return f"{type} is larger than any memory"
     return ""
 
 

@@ -294,7 +294,7 @@ def broken(text):
     ("shape=(B,10)", "shape=(B//0,10)", "m.txt:3:41", "expected a positive integer", "B//0"),
     ("%b: f32[10]", "%b: f33[10]", "m.txt:1:48", "no such element type", "f33"),
     ("%b: f32[10]", "%b: f32[-10]", "m.txt:1:48", "negative size", "f32[-10]"),
-    ("%b: f32[10]", "%b: f32[9999999999,9999999999]", "m.txt:1:48", "no memory holds so many", None),
+    ("%b: f32[10]", "%b: f32[9999999999,9999999999]", "m.txt:1:48", "larger than any memory", None),
     ("%b: f32[10]", f"%b: f32[{'1,' * 33}]", "m.txt:1:48", "more than 32 axes", None),
     ("%b: f32[10]", "%b f32[10]", "m.txt:1:47", "expected ':'", "f32"),
     ("graph mlp", "graf mlp", "m.txt:1:1", "expected 'graph'", "graf"),

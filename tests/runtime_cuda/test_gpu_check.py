@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from benchmarks.gpu import speed
 from benchmarks.gpu.checks import distance
 from benchmarks.gpu.prepare import prepare
 
+ROOT = Path(__file__).parents[2]
+
 
 def check(*options):
-    return subprocess.run([sys.executable, "-m", "benchmarks.gpu_check", *options], capture_output=True, text=True)
+    return subprocess.run([sys.executable, "-m", "benchmarks.gpu_check", *options], cwd=ROOT, capture_output=True, text=True)
 
 
 def test_the_stages_of_correctness_on_the_lockstep_device(tmp_path):

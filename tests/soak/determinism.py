@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections import defaultdict
 
+from tests.soak import ROOT
 from tests.soak.models import MODELS
 
 TEXT_STAGES = ["lowered", "optimized", "fused", "kernels", "source", "cuda lowered", "cuda optimized", "cuda fused",
@@ -21,7 +22,7 @@ def process(job, hash_seed, cache):
     """What a process of its own finds; an empty `cache` folder makes it compile everything."""
     environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "GRAPHC_CACHE_DIR": str(cache)}
     done = subprocess.run([sys.executable, "-m", "tests.soak.determinism_worker", json.dumps(job)],
-                          capture_output=True, text=True, env=environment, check=False)
+                          cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr)
     return json.loads(done.stdout)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from graphc.ir.graph import Graph, Value
-from tests.soak import leaks
+from tests.soak import ROOT, leaks
 
 CODE = """
 from tests.soak import leaks
@@ -18,7 +18,7 @@ assert grown <= leaks.LIMIT_REBUILT and not loaded, (grown, loaded)
 
 
 def test_memory_stays_flat_and_nothing_is_compiled():
-    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", CODE], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

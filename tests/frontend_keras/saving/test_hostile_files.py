@@ -236,14 +236,14 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_the_same_verdict_by_every_way_in(name, tmp_path, watched):
+def test_the_same_verdict_by_every_way_in(name, tmp_path, watched, monkeypatch):
     assert yaml, "is imported before anything is watched"
     text = json.dumps(HOSTILE[name])
     path = tmp_path / "m.h5"
     model().save(path)
     with h5py.File(path, "a") as h5:
         h5.attrs["model_config"] = text
-    os.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)
     for way in (lambda: model_from_json(text), lambda: model_from_yaml(text), lambda: load_model(path)):
         before = len(watched)
         with pytest.raises((ModelFormatError, ArgumentError, ShapeError)):
@@ -304,14 +304,14 @@ def test_a_long_chain_is_read_or_refused():
         model_from_json(functional([(f"l{i}", f"l{i - 1}" if i else "x") for i in range(120000)], "l119999"))
 
 
-def test_names_do_not_become_code_or_paths(tmp_path):
+def test_names_do_not_become_code_or_paths(tmp_path, monkeypatch):
     for name in ('x"); __import__("os").system("touch pwned"); ("', "a\x00b", "a\nb", "a\u202eb", "../../pwned", "x" * 300):
         text = json.dumps(config(name=name))
         try:
             made = model_from_json(text)
         except GraphcError:
             continue
-        os.chdir(tmp_path)
+        monkeypatch.chdir(tmp_path)
         made.predict(np.zeros((2, 4)))
         with suppress(GraphcError, ValueError):
             made.save(tmp_path / "m.h5")
