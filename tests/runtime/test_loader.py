@@ -1,11 +1,13 @@
 """Loading object code: what is damaged or incomplete is an error, where LLVM would end the process."""
 
 import ctypes
+import struct
 
 import pytest
 
 from graphc.codegen_cpu.jit import compile_source
 from graphc.errors import CompileError
+from graphc.runtime import loader
 from graphc.runtime.loader import load, load_functions, loaded, symbols
 
 SOURCE = 'SIGNATURE = "f64* i64"\ndef kernel(x, n, thread, threads):\n    for i in range(n):\n        x[i] = x[i] + x[i]\n'
@@ -49,3 +51,47 @@ def test_an_object_must_define_its_symbol_and_need_nothing_unknown():
     with pytest.raises(CompileError, match="pxw"):
         load({"loader_power": strange})
     assert load({"loader_power": code})["loader_power"]
+
+
+def sections(code):
+    """(where the header of each section of an object lies, its kind)."""
+    first, size, count = struct.unpack_from("<40xQ10xHH", code)
+    return [(at, struct.unpack_from("<4xI", code, at)[0]) for at in range(first, first + size * count, size)]
+
+
+@pytest.mark.parametrize(("kind", "field", "value", "words"), [
+    (1, 24, 1 << 40, "a section lies beyond the end"), (2, 56, 7, "a damaged symbol table"),
+    (2, 40, 1 << 20, "damaged object code")])
+def test_a_damaged_section_is_an_error(kind, field, value, words):
+    code = bytearray(compile_source(SOURCE, "loader_section"))
+    at = next(at for at, found in sections(code) if found == kind)
+    struct.pack_into("<Q" if field != 40 else "<I", code, at + field, value)
+    with pytest.raises(CompileError, match=words):
+        load({"loader_section": bytes(code)})
+    assert not loaded("loader_section")
+
+
+def test_functions_of_one_object_are_apart_from_all_others():
+    code = compile_source(SOURCE, "loader_apart")
+    first, second = load_functions(code, ["loader_apart"]), load_functions(code, ["loader_apart"])
+    assert first != second
+    assert not loaded("loader_apart")
+
+
+def test_a_symbol_of_the_maths_library_is_announced(monkeypatch):
+    told = []
+    monkeypatch.setattr(loader.llvm, "address_of_symbol", lambda name: None)
+    monkeypatch.setattr(loader.llvm, "add_symbol", lambda name, address: told.append((name, address)))
+    assert loader._resolve("lgamma_r")
+    assert told[0][0] == "lgamma_r"
+    assert told[0][1]
+    assert not loader._resolve("no_such_function_anywhere")
+
+
+def test_a_weak_symbol_that_nobody_defines_is_no_error():
+    assembly = """declare extern_weak void @nobody_has_it()
+    define ptr @loader_weak() { ret ptr @nobody_has_it }"""
+    machine = loader.llvm.Target.from_default_triple().create_target_machine(reloc="pic")
+    defined, needed = symbols(machine.emit_object(loader.llvm.parse_assembly(assembly)))
+    assert defined == {"loader_weak"}
+    assert "nobody_has_it" not in needed
