@@ -159,7 +159,7 @@ def _matmul(op: Op, has: Mapping[Value, bool], rows: Dim) -> Found:
 
 def _broadcast(op: Op, has: Mapping[Value, bool], rows: Dim) -> Found:
     x, result, axes = op.operands[0], op.result, op.attr("axes")
-    keeps = bool(axes) and axes[0] == 0 and x.type.shape[0] == rows
+    keeps = bool(axes) and axes[0] == 0 and x.type.shape[0] == rows == result.type.shape[0]
     if has.get(x):
         return {result: True} if keeps else None
     if has.get(result) and keeps and x not in has:

@@ -125,3 +125,18 @@ def test_gradient(name):
     graph = parse(GRAPHS[name])
     for sizes in SIZES:
         check_gradient(graph, arrays_for(graph, sizes), np.random.default_rng(1))
+
+
+def test_a_single_row_that_is_repeated_is_no_row():
+    """As many rows as a repeated axis of one has: axis 0 of what is stacked is not the batch."""
+    graph = parse("""graph repeats(%h: f32[1], %x: f32[2,1]) {
+      %last, %all = scan(%h, %x){body=graph step(%h: f32[1], %x: f32[1]) {
+        %many = broadcast(%h){axes=(0,), shape=(8,3)} : f32[8,3]
+        return %x, %many
+      }, carried=1, length=2, reverse=false, sliced=1} : f32[1], f32[2,8,3]
+      return %all
+    }""")
+    changed = scan_rows(graph)
+    verify(changed)
+    assert [v.type for v in changed.outputs] == [v.type for v in graph.outputs]
+    assert_same(graph, changed, {})
