@@ -19,12 +19,12 @@ import numpy as np
 from graphc import codegen, codegen_cpu
 from graphc.codegen_cpu.emit import emit_copy, emit_kernel, emit_take
 from graphc.codegen_cpu.machine import host
-from graphc.errors import CompileError, TargetError
+from graphc.errors import CompileError
 from graphc.ir.graph import Graph
 from graphc.ir.kernel import Kernel
 from graphc.ir.program import Emitted, MemoryPlan
 from graphc.ir.sizes import check_told
-from graphc.passes.choices import DEFAULT, Choices
+from graphc.passes.choices import DEFAULT, Choices, check_target
 from graphc.passes.gathered_products import gathered_products
 from graphc.passes.pack_weights import PackFixed
 from graphc.passes.pipeline import optimize, plan
@@ -39,7 +39,6 @@ from graphc.runtime.program import Program, make_program
 from graphc.runtime.reference import ReferenceExecutable, StateBuffer, reports_writes
 from graphc.runtime.scales import may_have_scale, scale_of
 
-TARGETS = ("cpu", "cuda", "reference")
 MOST_COMPILERS = 4  # processes that compile kernels at a time
 
 
@@ -98,12 +97,6 @@ def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None,
         return native(optimized)
     return AdaptiveExecutable(native(optimized), lambda: native(tables.graph), tables.saved, tables.cost,
                               [owners[v] for v in fixed])
-
-
-def check_target(target: str) -> None:
-    """Raises TargetError unless it is one of TARGETS."""
-    if target not in TARGETS:
-        raise TargetError("no such target", where="compile", expected=" or ".join(TARGETS), got=repr(target))
 
 
 def _on_device(graph: Graph, kept: tuple[tuple[int, int], ...], states: Mapping[int, StateBuffer], fusion: bool,
@@ -197,4 +190,4 @@ def _environment() -> str:
     return "\n".join([*versions, host().key, digest])
 
 
-__all__ = ["TARGETS", "CompileError", "Executable", "check_target", "compile_graph", "native_code", "symbol_of"]
+__all__ = ["CompileError", "Executable", "compile_graph", "native_code", "symbol_of"]

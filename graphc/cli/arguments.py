@@ -9,8 +9,7 @@ import argparse
 import math
 from typing import Any, NoReturn
 
-from graphc.compiler import TARGETS
-from graphc.passes.choices import CONVOLUTIONS, PRECISIONS, Choices
+from graphc.passes.choices import CONVOLUTIONS, PRECISIONS, TARGETS, Choices
 
 
 class UsageError(Exception):

@@ -19,9 +19,8 @@ from graphc.cli.layers import align
 from graphc.cli.measure import OUTPUT_TOLERANCE
 from graphc.cli.running import arrays_for, compare_outputs, explicit_inputs
 from graphc.cli.sides import Side, load_both, lowered, renamed
-from graphc.compiler import TARGETS
 from graphc.ir.lexer import escape
-from graphc.passes.choices import PRECISIONS
+from graphc.passes.choices import PRECISIONS, TARGETS
 
 FORMAT, VERSION = "graphc bisection", 1
 SHOWN = 6  # differences of one layer, and layers behind the first

@@ -14,10 +14,9 @@ from graphc.cli.arguments import UsageError
 from graphc.cli.certificate import FORMAT, VERSION, body_of
 from graphc.cli.files import MAX_TEXT
 from graphc.cli.provenance import document_hash
-from graphc.compiler import TARGETS
 from graphc.errors import ModelFormatError
 from graphc.frontend_keras.saving.text import parse_json
-from graphc.passes.choices import CONVOLUTIONS, PRECISIONS
+from graphc.passes.choices import CONVOLUTIONS, PRECISIONS, TARGETS
 
 SHOWN = 10  # differences
 _MOST = 2**31

@@ -1,4 +1,4 @@
-"""What a caller may choose about the algorithms, and what was chosen for each convolution.
+"""What a caller may choose, target and algorithms, and what was chosen for each convolution.
 
 What does not live here: the cost model (rules_winograd.py).
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, TargetError
 
+TARGETS = ("cpu", "cuda", "reference")
 PRECISIONS = ("default", "highest", "tf32", "bfloat16")
 CONVOLUTIONS = ("auto", "direct", "winograd")
 
@@ -37,6 +38,12 @@ class Choices:
 
 
 DEFAULT = Choices()
+
+
+def check_target(target: str) -> None:
+    """Raises TargetError unless it is one of TARGETS."""
+    if target not in TARGETS:
+        raise TargetError("no such target", where="compile", expected=" or ".join(TARGETS), got=repr(target))
 
 
 @dataclass(frozen=True)

@@ -82,9 +82,10 @@ def test_the_default_file_is_written_on_demand(tmp_path):
     imported(tmp_path / "file", code=code)
 
 
-def test_importing_the_backend_loads_neither_numba_nor_h5py(tmp_path):
-    code = ("import sys\nfrom graphc.frontend_keras import backend\n"
-            "print([m for m in ('numba', 'h5py') if m in sys.modules])")
+def test_importing_keras_loads_no_compiler_and_no_library_beside_numpy(tmp_path):
+    heavy = ("numba", "llvmlite", "h5py", "yaml", "PIL", "scipy", "sklearn", "pydot", "tensorboardX", "requests",
+             "graphc.compiler", "graphc.codegen_cpu", "graphc.runtime.loader", "graphc.runtime_cuda")
+    code = f"import sys, graphc.frontend_keras\nprint([m for m in {heavy} if m in sys.modules])"
     assert imported(tmp_path, code=code)[0] == "[]"
 
 

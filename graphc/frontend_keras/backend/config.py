@@ -19,9 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from graphc.compiler import TARGETS, check_target
 from graphc.errors import ArgumentError
-from graphc.passes.choices import Choices
+from graphc.passes.choices import TARGETS, Choices, check_target
 
 _FLOATS = ("float32", "float64")
 _FORMATS = ("channels_last", "channels_first")

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphc.compiler import Executable, compile_graph
 from graphc.errors import ArgumentError
 from graphc.frontend_keras.backend.config import precision, target
 from graphc.frontend_keras.backend.leaves import State
@@ -20,7 +19,10 @@ from graphc.frontend_keras.backend.tensor import Alias, Tensor, as_tensor
 from graphc.frontend_keras.backend.variables import Update, update
 from graphc.ir.graph import Graph, Value
 from graphc.passes.choices import Choices
-from graphc.runtime.guards import lock_for_forks
+from graphc.runtime.guards import import_whole, lock_for_forks
+
+if TYPE_CHECKING:
+    from graphc.compiler import Executable
 
 
 class Function:
@@ -67,8 +69,10 @@ class Function:
     def _compile(self) -> Executable:
         graph, states = self.graph_and_states()
         first = len(self.inputs)
-        return compile_graph(graph, {first + i: state for i, state in enumerate(states)}, target=target(),
-                             choices=Choices(precision()))
+        compiler = import_whole("graphc.compiler")
+        made: Executable = compiler.compile_graph(graph, {first + i: state for i, state in enumerate(states)},
+                                                  target=target(), choices=Choices(precision()))
+        return made
 
     def graph_and_states(self) -> tuple[Graph, list[State]]:
         """The graph of this function, and the states that are its inputs after the explicit ones."""
