@@ -25,6 +25,7 @@ from graphc.ir.kernel import Kernel
 from graphc.ir.program import Emitted, MemoryPlan
 from graphc.ir.sizes import check_told
 from graphc.passes.choices import DEFAULT, Choices, check_target
+from graphc.passes.costs import compiled, interpreted
 from graphc.passes.gathered_products import gathered_products
 from graphc.passes.pack_weights import PackFixed
 from graphc.passes.pipeline import optimize, plan
@@ -38,6 +39,7 @@ from graphc.runtime.loader import load, loaded
 from graphc.runtime.program import Program, make_program
 from graphc.runtime.reference import ReferenceExecutable, StateBuffer, reports_writes
 from graphc.runtime.scales import may_have_scale, scale_of
+from graphc.runtime.tiered import TieredExecutable
 
 MOST_COMPILERS = 4  # processes that compile kernels at a time
 
@@ -70,7 +72,8 @@ def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None,
 
     states maps an input's index to the object whose `array` is that input's live buffer. Such an
     input is not passed at call time; an output donated to it is written there. A donation to any other
-    input does nothing. Raises CompileError naming kernel, ops and layers; ShapeError for a size that no
+    input does nothing. "tiered" is the reference until its calls have cost what compiling would, then "cpu": the last
+    bits of results change there. Raises CompileError naming kernel, ops and layers; ShapeError for a size that no
     input of a call would tell.
     """
     states = states or {}
@@ -78,6 +81,9 @@ def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None,
         return ReferenceExecutable(graph, states)
     check_target(target)
     check_told(graph, [v for i, v in enumerate(graph.inputs) if i not in states])
+    if target == "tiered":
+        return TieredExecutable(ReferenceExecutable(graph, states), interpreted(graph), compiled(graph),
+                                lambda: compile_graph(graph, states, fusion=fusion, choices=choices))
     kept = tuple((output, input_) for output, input_ in graph.donations if input_ in states)
     if target == "cuda":
         return _on_device(graph, kept, states, fusion, choices)

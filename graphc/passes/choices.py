@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from graphc.errors import ArgumentError, TargetError
 
 TARGETS = ("cpu", "cuda", "reference")
+ALL_TARGETS = (*TARGETS, "tiered")  # of programs; one that changes hands is nothing to compare others with
 PRECISIONS = ("default", "highest", "tf32", "bfloat16")
 CONVOLUTIONS = ("auto", "direct", "winograd")
 
@@ -41,9 +42,9 @@ DEFAULT = Choices()
 
 
 def check_target(target: str) -> None:
-    """Raises TargetError unless it is one of TARGETS."""
-    if target not in TARGETS:
-        raise TargetError("no such target", where="compile", expected=" or ".join(TARGETS), got=repr(target))
+    """Raises TargetError unless it is one of ALL_TARGETS."""
+    if target not in ALL_TARGETS:
+        raise TargetError("no such target", where="compile", expected=" or ".join(ALL_TARGETS), got=repr(target))
 
 
 @dataclass(frozen=True)

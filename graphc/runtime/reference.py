@@ -10,6 +10,7 @@ import numpy as np
 from graphc.ir.evaluate import evaluate
 from graphc.ir.graph import Graph
 from graphc.ir.sizes import check_sizes
+from graphc.runtime.guards import guard_of
 from graphc.runtime.signature import Signature
 from graphc.runtime.writes import WRITES
 
@@ -39,6 +40,7 @@ class ReferenceExecutable:
         self.signature = Signature([graph.inputs[i] for i in self._explicit])
         donated = dict(graph.donations)
         self._updates = {out: self._states[i] for out, i in donated.items() if i in self._states}
+        self._guard = guard_of(self._states.values())
         self._returned = [i for i in range(len(graph.outputs)) if i not in self._updates]
 
     def __call__(self, *given: Any) -> list[np.ndarray]:
@@ -57,6 +59,10 @@ class ReferenceExecutable:
         return [np.stack(column) for column in zip(*results, strict=True)]
 
     def _run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        with self._guard:
+            return self._guarded(arrays)
+
+    def _guarded(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         check_sizes(self.graph, self.signature.sizes([a.shape for a in arrays]))
         feed: list[np.ndarray] = [np.empty(0)] * len(self.graph.inputs)
         for i, array in zip(self._explicit, arrays, strict=True):

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from graphc.errors import ArgumentError
-from graphc.passes.choices import TARGETS, Choices, check_target
+from graphc.passes.choices import ALL_TARGETS, Choices, check_target
 
 _FLOATS = ("float32", "float64")
 _FORMATS = ("channels_last", "channels_first")
@@ -66,7 +66,7 @@ def load_config() -> None:
     _take(found, "image_data_format", lambda v: v in _FORMATS)
     _take(found, "backend", lambda v: v in _BACKENDS)
     found["target"] = os.environ.get("GRAPHC_TARGET") or found.get("target", _settings.target)
-    _take(found, "target", lambda v: v in TARGETS)
+    _take(found, "target", lambda v: v in ALL_TARGETS)
     set_precision(os.environ.get("GRAPHC_PRECISION") or _settings.precision)
 
 
@@ -163,9 +163,11 @@ def set_image_dim_ordering(dim_ordering: str) -> None:
 
 
 def target() -> str:
-    """The compile target of functions made from now on: "cpu", "cuda" or "reference".
+    """The compile target of functions made from now on: "cpu", "cuda", "reference" or "tiered".
 
-    GRAPHC_TARGET or the key `target` of keras.json set the first one.
+    "reference" interprets with NumPy; "tiered" interprets small programs until they have taken as long as compiling
+    would, which suits many tiny models that are used once. GRAPHC_TARGET or the key `target` of keras.json set the
+    first one.
     """
     return _settings.target
 
