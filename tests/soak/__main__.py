@@ -4,7 +4,7 @@ import argparse
 import sys
 from importlib import import_module
 
-AREAS = ("determinism", "numbers", "sizes", "threads", "fork", "leaks")
+AREAS = ("determinism", "dtypes", "numbers", "sizes", "threads", "fork", "leaks")
 
 
 def main():
