@@ -23,7 +23,8 @@ runs, are then shared between threads, and each has its own loop of chunks. So m
 window): a tile sums over runs. A long sum is cut into blocks of about DEPTH. Each output element is made by one
 thread, in order of k: results do not depend on the number of threads.
 
-What does not live here: the tile (microkernel.py), packing (packing.py), what the epilogue computes (contractions.py).
+What does not live here: the tile (microkernel.py), its size (tilings.py), packing (packing.py), what the epilogue
+computes (contractions.py).
 """
 
 from __future__ import annotations
@@ -48,18 +49,16 @@ from graphc.codegen_cpu.packing import (
     must_pack,
 )
 from graphc.codegen_cpu.source import KernelSource
+from graphc.codegen_cpu.tilings import DEPTH, Tiling, blocks_of, fits, tiling
 from graphc.ir.dims import Dim, size_of
 from graphc.ir.types import DType
-from graphc.ir.views import Axis, Digit, in_blocks
+from graphc.ir.views import Digit, in_blocks
 
 SUMS = 3072  # sums kept before the epilogue runs, in elements: they stay in L1
 LINE_SUMS = 1 << 14  # the same for a line of known length, which is not cut: they stay in L2
 MOST_SUMS = 1 << 16  # the same where k is cut into blocks: all rows of a panel take part in one block before the next
-DEPTH = 1024  # steps of k in one block
 SHORT = 16  # a run of k of at most so many steps, if known, has no loop
 RESIDENT = 1 << 20  # bytes of a panel of b that is packed as a whole
-HEIGHTS = {(32, 1): (12, 4, 1), (32, 2): (12, 4, 1), (32, 3): (8, 3, 1), (32, 4): (6, 2, 1),
-           (16, 1): (12, 4, 1), (16, 2): (6, 2, 1)}  # (registers, vectors): tile heights, tallest first
 FEW_VECTORS = {32: (16, 8, 4), 16: (8, 4, 2)}  # registers: vectors of tiles of one row, widest first
 
 
@@ -73,53 +72,6 @@ class Contraction:
     a: Operand
     b: Operand
     dtype: DType
-
-
-@dataclass(frozen=True)
-class Tiling:
-    """rows: tile heights, tallest first; vectors per tile row; width of a panel in columns."""
-
-    rows: tuple[int, ...]
-    vectors: int
-    width: int
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """How k is cut: `outer` digits of a's columns are looped over, then `run` in blocks of `runs`, and `inner` whole
-    (or, with one run, in blocks of `depth`)."""
-
-    outer: Axis
-    run: Digit
-    inner: Digit
-    runs: int
-    depth: int
-
-    @property
-    def single(self) -> bool:
-        """Whether all of k is one block."""
-        return not self.outer and _fits(self.run.extent, self.runs) and _fits(self.inner.extent, self.depth)
-
-
-def _fits(extent: Dim, limit: int) -> bool:
-    return isinstance(extent, int) and extent <= limit
-
-
-def tiling(n: Dim, dtype: DType, machine: Machine) -> Tiling:
-    """Tiles that fill the registers with accumulators and pad the fewest columns, wide ones preferred."""
-    lanes = machine.vector_bytes // dtype.itemsize
-    choices = [vectors for registers, vectors in HEIGHTS if registers == machine.registers]
-    vectors = min(choices, key=lambda v: (-(-n // (v * lanes)) * v, -v)) if isinstance(n, int) else 2
-    return Tiling(HEIGHTS[machine.registers, vectors], vectors, vectors * lanes)
-
-
-def blocks_of(columns: Axis) -> Blocks:
-    """Whole runs where they are short, else one run in blocks."""
-    inner = columns[-1] if columns else Digit(1, 0)
-    if len(columns) > 1 and _fits(inner.extent, DEPTH):
-        assert isinstance(inner.extent, int)
-        return Blocks(columns[:-2], columns[-2], inner, max(1, DEPTH // max(inner.extent, 1)), DEPTH)
-    return Blocks(columns[:-1], Digit(1, 0), inner, 1, DEPTH)
 
 
 @dataclass(frozen=True)
@@ -177,7 +129,7 @@ class _Emitter:
         self.panels = Panels(spec.b, spec.dtype, self.tiles.width, self.tiles.vectors, self.width)
         self.pack = None if few else self._packed()
         self.span = self.tiles.width * (self.pack.panels if self.pack is not None else 1)
-        self.inside = bool(self.lines) and not self.blocks.single and _fits(spec.m, MOST_SUMS // self.span)
+        self.inside = bool(self.lines) and not self.blocks.single and fits(spec.m, MOST_SUMS // self.span)
         self.heights, self.taller = self._heights()
         self.chunk = self._chunk()
 
@@ -308,7 +260,7 @@ class _Emitter:
             tiles("0", "0", runs, inner)
             return
         a_k, k_at = ["0"], ["0"]
-        by_run = not _fits(blocks.run.extent, blocks.runs)
+        by_run = not fits(blocks.run.extent, blocks.runs)
         step, whole, digit = (blocks.runs, runs, blocks.run) if by_run else (blocks.depth, inner, blocks.inner)
         outer = source.size(size_of(d.extent for d in blocks.outer))
         with source.block(f"for kq in range({outer}):") if blocks.outer else nullcontext():

@@ -11,10 +11,11 @@ from graphc.codegen.expressions import Expressions
 from graphc.codegen.nests import cost
 from graphc.codegen.operands import operand_of
 from graphc.codegen.positions import At
-from graphc.codegen_cpu.contract import Contraction, emit_contraction, tiling
+from graphc.codegen_cpu.contract import Contraction, emit_contraction
 from graphc.codegen_cpu.loops import share
 from graphc.codegen_cpu.machine import host
 from graphc.codegen_cpu.source import KernelSource
+from graphc.codegen_cpu.tilings import tiling
 from graphc.ir.dims import size_of
 from graphc.ir.kernel import Kernel
 from graphc.ir.program import Emitted

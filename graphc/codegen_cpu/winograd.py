@@ -28,9 +28,9 @@ from math import prod
 from graphc.codegen.expressions import Expressions
 from graphc.codegen.nests import cost
 from graphc.codegen.positions import At, plus, times
-from graphc.codegen_cpu.contract import Tiling, tiling
 from graphc.codegen_cpu.machine import host
 from graphc.codegen_cpu.source import KernelSource
+from graphc.codegen_cpu.tilings import Tiling, tiling
 from graphc.ir.dims import Dim, size_of
 from graphc.ir.graph import Value
 from graphc.ir.kernel import Kernel

@@ -20,6 +20,7 @@ from graphc.ir.graph import Graph, Op, Value
 from graphc.ir.kernel import KernelKind
 from graphc.ir.program import MemoryPlan
 from graphc.passes import rules_algebra as rules_algebra
+from graphc.passes import rules_channels as rules_channels
 from graphc.passes import rules_layout as rules_layout
 from graphc.passes.choices import DEFAULT, Choices
 from graphc.passes.cse import cse
