@@ -3,23 +3,29 @@
 `python -m benchmarks.cuda_kernels` compiles every kernel of a training step and of a prediction for each architecture,
 and compares with results/cuda_kernels.json; --write keeps what it found there instead. A kernel that spills, uses local
 memory, float64 arithmetic or a 64-bit division ends it with status 1, as does any difference from the table.
+With --changed, a kernel whose source the table was made of, by the same emitters and compilers, is compiled only if it
+is one of an eighth taken as a sample.
 Needs numba-cuda, nvJitLink and nvdisasm (the extra `cuda-ci`), no driver.
 """
 
 import argparse
+import hashlib
 import json
 import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from benchmarks.models import CASES
+from graphc import codegen, codegen_cuda
 from graphc.codegen_cuda.compiling import ARCHITECTURES, compile_for_each
 from graphc.codegen_cuda.emit import emit_program, scan_forms
 from graphc.frontend_keras.engine.functions import PREDICT, TRAIN, ModelFunctions
@@ -32,6 +38,8 @@ from graphc.runtime_cuda.libraries import library_forms
 TABLE = Path(__file__).parent / "results" / "cuda_kernels.json"
 MODELS = ("mlp", "func784", "stacked", "conv1d", "lstm", "shared", "vgg")
 PHASES = {"train": TRAIN, "predict": PREDICT}
+COMPILERS = ("numba", "numba-cuda", "llvmlite", "nvidia-nvvm", "nvidia-nvjitlink", "nvidia-cuda-nvdisasm")
+SAMPLE = 8  # one kernel in so many is compiled though nothing has changed
 MOST_REGISTERS, MOST_SHARED = 65536, 48 << 10
 BANNED = {"float64": r"\b(DADD|DMUL|DFMA|DSETP|DMNMX|MUFU\.\w+64H)\b", "local memory": r"\b(LDL|STL)\b",
           "a 64-bit division": r"__cuda_sm\d+_(div|rem)_[us]64"}
@@ -102,45 +110,73 @@ def _nvdisasm() -> Path:
     raise SystemExit('nvdisasm is not installed: pip install "graphc-compiler[cuda-ci]"')
 
 
-def table(models: Iterable[str], workers: int = 2) -> dict[str, dict[str, Any]]:
-    """Of each kernel what `compiled` says, and its blocks of threads."""
+def toolchain() -> str:
+    """What rows depend on beside sources: the compilers' versions and the text of the emitters."""
+    files = sorted(path for package in (codegen, codegen_cuda) for path in Path(package.__path__[0]).rglob("*.py"))
+    return _hash("\n".join([*(f"{name} {metadata.version(name)}" for name in COMPILERS),
+                            *(path.read_text() for path in files)]))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def all_kernels(models: Iterable[str]) -> dict[str, Emitted]:
+    """The kernels of these models and of the runtime, by name."""
     kernels: dict[str, Emitted] = {}
     for model in models:
         kernels.update(kernels_of(model))
     kernels.update({f"runtime/{name}": emitted for name, emitted in runtime_kernels().items()})
+    return kernels
+
+
+def table(kernels: Mapping[str, Emitted], workers: int = 2) -> dict[str, dict[str, Any]]:
+    """Of each kernel what `compiled` says."""
     unique = {emitted.source: name for name, emitted in reversed(kernels.items())}
     with ProcessPoolExecutor(workers) as pool:
         made = dict(zip(unique, pool.map(compiled, unique.values(), unique), strict=True))
+    for source, one in made.items():
+        one["row"]["source"] = _hash(source)
     return {name: made[emitted.source] for name, emitted in kernels.items()}
+
+
+def to_compile(kernels: Mapping[str, Emitted], kept: Mapping[str, Any], same_tools: bool) -> dict[str, Emitted]:
+    """Those whose row may no longer hold, and a sample of the others."""
+    return {name: emitted for name, emitted in kernels.items()
+            if not same_tools or name not in kept or kept[name]["source"] != _hash(emitted.source)
+            or zlib.crc32(name.encode()) % SAMPLE == 0}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=list(MODELS))
     parser.add_argument("--write", action="store_true", help="keep what was found as the table")
+    parser.add_argument("--changed", action="store_true", help="compile what the table does not hold for, and a sample")
     options = parser.parse_args()
     start = time.perf_counter()
-    found = table(options.models)
+    kernels, known = all_kernels(options.models), json.loads(TABLE.read_text())
+    kept = {name: row for name, row in known["kernels"].items() if name.split("/")[0] in (*options.models, "runtime")}
+    chosen = to_compile(kernels, kept, known["toolchain"] == toolchain()) if options.changed else kernels
+    found = table(chosen)
     problems = [f"{name}: {problem}" for name, one in found.items() for problem in one["problems"]]
     rows = {name: one["row"] for name, one in found.items()}
     if options.write:
         TABLE.write_text(_text(rows))
     else:
-        kept = {name: row for name, row in json.loads(TABLE.read_text())["kernels"].items()
-                if name.split("/")[0] in (*options.models, "runtime")}
-        for name in kept.keys() | rows.keys():
-            if kept.get(name) != rows.get(name):
-                problems.append(f"{name}: the table has {kept.get(name)}, found {rows.get(name)}")
+        rows = {name: rows.get(name, kept.get(name)) for name in kernels}
+        problems += [f"{name}: the table has {kept.get(name)}, found {rows.get(name)}"
+                     for name in sorted(kept.keys() | rows.keys()) if kept.get(name) != rows.get(name)]
     print("\n".join(problems))
-    print(f"{len(rows)} kernels for {len(ARCHITECTURES)} architectures in {time.perf_counter() - start:.0f} s: "
-          f"{len(problems)} problems")
+    print(f"{len(kernels)} kernels, {len(found)} of them compiled, for {len(ARCHITECTURES)} architectures in "
+          f"{time.perf_counter() - start:.0f} s: {len(problems)} problems")
     return 1 if problems else 0
 
 
 def _text(rows: dict[str, Any]) -> str:
     """One line for each kernel."""
     lines = [f"  {json.dumps(name)}: {json.dumps(row)}" for name, row in sorted(rows.items())]
-    return '{"columns": ["registers", "shared bytes", "instructions"], "kernels": {\n' + ",\n".join(lines) + "\n}}\n"
+    return (f'{{"columns": ["registers", "shared bytes", "instructions"], "toolchain": "{toolchain()}", "kernels": {{\n'
+            + ",\n".join(lines) + "\n}}\n")
 
 
 if __name__ == "__main__":
