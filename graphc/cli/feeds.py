@@ -16,7 +16,8 @@ from graphc.ir.dims import Dim, bind, bind_shape, symbols
 from graphc.ir.graph import Graph, Op, Value
 
 DEFAULT_SIZES = {"B": 4}  # other symbols get the numbers from 5 on, all different
-_PASSES_ON = frozenset({"cast", "reshape", "transpose", "broadcast", "slice", "reverse", "stop_gradient"})
+_PASSES_ON = frozenset({"cast", "reshape", "transpose", "broadcast", "slice", "reverse", "stop_gradient",
+                        "select"})
 MAX_ELEMENTS = 2**28
 
 
@@ -74,7 +75,7 @@ def index_limits(graph: Graph) -> dict[Value, Dim]:
         if found is not None:
             limits.setdefault(*found)
         if op.name in _PASSES_ON and op.results[0] in limits:
-            limits.setdefault(op.operands[0], limits[op.results[0]])
+            limits.setdefault(op.operands[1 if op.name == "select" else 0], limits[op.results[0]])
     return limits
 
 

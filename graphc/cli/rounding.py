@@ -43,7 +43,11 @@ def _rounded(graph: Graph, feed: Sequence[np.ndarray], rng: np.random.Generator)
 
 
 def _changed(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return array * (1 + UNIT * rng.choice((-1.0, 1.0), array.shape)) if array.dtype.kind == "f" else array
+    """Whole numbers that float32 holds stay as they are: they may be indices."""
+    if array.dtype.kind != "f":
+        return array
+    near = array * (1 + UNIT * rng.choice((-1.0, 1.0), array.shape))
+    return np.where((np.rint(array) == array) & (np.abs(array) <= 1 / UNIT), array, near)
 
 
 def _distance(found: np.ndarray, exact: np.ndarray) -> float:

@@ -14,6 +14,7 @@ from typing import Any
 from graphc.errors import ArgumentError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import losses
+from graphc.frontend_keras.backend.shaping import as_indices
 from graphc.frontend_keras.losses import (
     KLD,
     MAE,
@@ -83,9 +84,9 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
     """Share of the batch whose class number is among the k largest predictions; a scalar.
 
-    y_true   (batch,) or (batch, 1)
+    y_true   (batch,) or (batch, 1); a number that is not whole is no class
     """
-    return K.mean(K.in_top_k(y_pred, K.cast(K.flatten(y_true), "int32"), k), axis=-1)
+    return K.mean(K.in_top_k(y_pred, as_indices(K.flatten(y_true), "int32"), k), axis=-1)
 
 
 _ACCURACIES = (binary_accuracy, categorical_accuracy, sparse_categorical_accuracy, top_k_categorical_accuracy,

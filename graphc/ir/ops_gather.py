@@ -13,7 +13,7 @@ from graphc.ir.checks import ALL, NUMBERS, check_axis, check_dim, check_dtype, c
 from graphc.ir.dims import Dim
 from graphc.ir.spec import Kind, define
 from graphc.ir.traced import RuleContext, Traced
-from graphc.ir.types import DType, TensorType
+from graphc.ir.types import I32, I64, DType, TensorType
 
 
 def check_indices(op: str, indices: TensorType) -> None:
@@ -33,7 +33,9 @@ def in_range(op: str, indices: np.ndarray, size: int) -> np.ndarray:
 
 def _first_outside(indices: np.ndarray, number: int) -> str:
     place = tuple(int(i) for i in np.unravel_index(number, indices.shape))
-    return f"{int(indices.flat[number])}" + (f" at position {place}" if place else "")
+    found = int(indices.flat[number])
+    lost = " (it may stand for one that was not whole)" if found in (-2**31, -2**63) else ""
+    return f"{found}" + (f" at position {place}" if place else "") + lost
 
 
 def _infer_gather(x: TensorType, indices: TensorType, *, axis: int) -> TensorType:
@@ -110,6 +112,9 @@ def _one_hot(indices: np.ndarray, *, depth: int, dtype: DType) -> np.ndarray:
 
 
 def _one_hot_body(ctx: RuleContext, indices: Traced) -> Traced:
+    """Positions equal to the index, counted in a type that holds them all."""
+    if indices.dtype not in (I32, I64):
+        indices = indices.cast(dtype=I64)
     rank, shape = len(indices.shape), (*indices.shape, ctx.attrs["depth"])
     counted = ctx.emit("iota", axis=rank, shape=shape, dtype=indices.dtype)
     hit = counted.equal(indices.broadcast(axes=tuple(range(rank)), shape=shape))

@@ -6,6 +6,7 @@ What does not live here: running; the conversion of model inputs (the frontend's
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class Signature:
         if array.dtype.kind not in "biuf":
             raise DTypeError("cannot be read as numbers", where=self.names[i], expected=self.types[i].dtype,
                              got=array.dtype)
-        return array.astype(self.dtypes[i])
+        return in_type(array, self.dtypes[i], self.names[i])
 
     def sizes(self, shapes: Sequence[tuple[int, ...]], leading: Sequence[int] = ()) -> dict[str, int]:
         """The value of every symbol, from the shapes of the inputs.
@@ -65,6 +66,42 @@ class Signature:
                                      expected=f"{type_}" + ("" if want == dim else f" with {dim} = {want}"),
                                      got=f"an array of shape {shape}")
         return found
+
+
+def in_type(array: np.ndarray, dtype: np.dtype, where: str) -> np.ndarray:
+    """`array` with this element type, itself where it has it. Floats that are whole may become integers.
+
+    Raises DTypeError for a number that an integer type does not hold: a fraction, NaN, one that is too large.
+    """
+    if array.dtype == dtype:
+        return array
+    if dtype.kind not in "iu" or not array.size:
+        return array.astype(dtype)
+    low, high = _range(dtype)
+    if array.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            made = array.astype(dtype)
+        held = (made == array).all() and int(array.max()) <= high
+    else:
+        made = array.astype(dtype)
+        held = low <= int(array.min()) and int(array.max()) <= high
+    if not held:
+        raise _not_held(array, made, dtype, where)
+    return made
+
+
+@cache
+def _range(dtype: np.dtype) -> tuple[int, int]:
+    held = np.iinfo(dtype)
+    return int(held.min), int(held.max)
+
+
+def _not_held(array: np.ndarray, made: np.ndarray, dtype: np.dtype, where: str) -> DTypeError:
+    wrong, (low, high) = made != array, _range(dtype)
+    place = np.unravel_index(int(np.argmax(wrong if wrong.any() else array)), array.shape)
+    return DTypeError("a number that the input cannot hold", where=where,
+                      expected=f"{dtype}: whole numbers from {low} to {high}",
+                      got=f"{array[place]} at position {tuple(map(int, place))}")
 
 
 def _plain_symbol(dim: Dim) -> str | None:

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, DTypeError
 from graphc.frontend_keras import backend as K
 
 X = np.arange(6, dtype="float32").reshape(3, 2)
@@ -32,6 +32,16 @@ def test_inputs_are_cast_to_the_placeholders_type():
     a, b = K.function([x, n], [x * 2, n])([X.astype("float64").tolist(), np.array([1.0, 2.0, 3.0])])
     assert (a.dtype, b.dtype) == (np.float32, np.int32)
     np.testing.assert_array_equal(a, 2 * X)
+
+
+@pytest.mark.parametrize("wrong", [1.5, np.nan, -np.inf, 1e30, 2**31, -2**31 - 1])
+def test_numbers_that_an_integer_placeholder_does_not_hold_are_refused(wrong):
+    x = K.placeholder((None,), dtype="int32", name="numbers")
+    f = K.function([x], [x + 1])
+    with pytest.raises(DTypeError, match=r"numbers.*: a number that the input cannot hold.*at position \(2,\)"):
+        f([np.array([0, 1, wrong])])
+    np.testing.assert_array_equal(f([np.array([0.0, 1.0, -2.0**31])])[0], [1, 2, 1 - 2**31])
+    np.testing.assert_array_equal(K.function([y := K.placeholder((None,))], [K.cast(y, "int32")])([[1.9, -1.9]])[0], [1, -1])
 
 
 def test_any_tensor_may_be_fed_and_cuts_off_what_makes_it():

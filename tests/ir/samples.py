@@ -327,6 +327,7 @@ POSITIONS = [
     sample("cumsum", "i32[5]", axis=0, expected=lambda x: list(accumulate(x))),
     sample("one_hot", "i32[2,3]", domain=integers(0, 4), depth=4, dtype=F32, expected=lambda i: np.eye(4)[i]),
     sample("one_hot", "i64[3]", given=([1, -1, 3],), depth=3, dtype=F32, expected=[[0, 1, 0], [0, 0, 0], [0, 0, 0]]),
+    sample("one_hot", "u8[2]", given=([5, 44],), depth=300, dtype=F32, expected=lambda i: np.eye(300)[i]),
     sample("one_hot", "i32[B]", domain=integers(0, 2), depth=2, dtype=BOOL, sizes={"B": 3},
            expected=lambda i: np.eye(2)[i]),
 ]

@@ -1,4 +1,4 @@
-"""N3: an index out of range is an IndexError, whatever its type, op, device and number of threads; nothing has changed.
+"""N3: an index that is out of range or not whole is an IndexError, whatever its type, op, device and number of threads; nothing has changed.
 
 What does not live here: other special values (numbers.py).
 """
@@ -18,7 +18,7 @@ from tests.soak.models import digest
 
 K, layers = keras.backend, keras.layers
 ROWS = 7
-BAD = [-1, ROWS, 2**31, -2**63, float("nan")]
+BAD = [-1, ROWS, 2**31, -2**63, float("nan"), float("inf"), 1.5, 1e30]
 DTYPES = ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"]
 OPS = {
     "gather": "graph g(%t: f32[7,3], %i: {0}[N]) {{\n%r = gather(%t, %i){{axis=0}}\nreturn %r\n}}",
@@ -34,7 +34,7 @@ def represented(bad, dtype):
     kind = np.dtype(dtype)
     if kind.kind == "f":
         return kind.type(bad)
-    if bad != bad or not np.iinfo(kind).min <= bad <= np.iinfo(kind).max:
+    if bad % 1 or bad != bad or not np.iinfo(kind).min <= bad <= np.iinfo(kind).max:
         return None
     return kind.type(bad)
 

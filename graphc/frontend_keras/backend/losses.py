@@ -15,7 +15,7 @@ from graphc.frontend_keras.backend.config import epsilon
 from graphc.frontend_keras.backend.elementwise import clip
 from graphc.frontend_keras.backend.naming import current_origin
 from graphc.frontend_keras.backend.reductions import Axis, max, sum
-from graphc.frontend_keras.backend.shaping import permute_dimensions
+from graphc.frontend_keras.backend.shaping import as_indices, permute_dimensions
 from graphc.frontend_keras.backend.symbols import static_shape
 from graphc.frontend_keras.backend.tensor import (
     Tensor,
@@ -31,7 +31,7 @@ from graphc.frontend_keras.backend.tensor import (
     reshape_to,
 )
 from graphc.ir.dims import Shape, size_of
-from graphc.ir.types import BOOL
+from graphc.ir.types import BOOL, I32, I64
 
 
 def categorical_crossentropy(target: Tensor, output: Tensor, from_logits: bool = False, axis: int = -1) -> Tensor:
@@ -64,8 +64,8 @@ def sparse_categorical_crossentropy(target: Tensor, output: Tensor, from_logits:
 
 
 def _classes(target: Tensor, rows: Shape) -> Tensor:
-    """Class numbers, int64, with one axis for each of `rows`; a target with one axis more has size 1 there."""
-    classes = cast(as_tensor(target, "int64"), "int64")
+    """Class numbers with one axis for each of `rows`; a target with one axis more has size 1 there."""
+    classes = cast(as_indices(as_tensor(target, "int64"), "int64"), "int64")
     if classes.type.size == size_of(rows):
         return reshape_to(classes, rows)
     wanted = (*rows, 1) if classes.rank == len(rows) + 1 else rows
@@ -89,6 +89,8 @@ def _at_class(x: Tensor, classes: Tensor) -> Tensor:
 
 def _is_class(x: Tensor, classes: Tensor) -> Tensor:
     """True where the position on the last axis of `x` is the one that `classes` names."""
+    if classes.type.dtype not in (I32, I64):  # whose numbers may be fewer than the positions
+        classes = cast(classes, I64)
     counted = apply_op("iota", axis=0, shape=x.dims[-1:], dtype=classes.type.dtype)
     return binary("equal", counted, reshape_to(classes, (*classes.dims, 1)))
 

@@ -18,7 +18,18 @@ from graphc.frontend_keras.backend.reductions import normal_axes, normal_axis
 from graphc.frontend_keras.backend.sizes import dim_of, dims_of
 from graphc.frontend_keras.backend.sliding import channels_last, in_layout
 from graphc.frontend_keras.backend.symbols import unify
-from graphc.frontend_keras.backend.tensor import Tensor, alike, apply_op, as_tensor, assume, cast, meet, reshape_to
+from graphc.frontend_keras.backend.tensor import (
+    Tensor,
+    alike,
+    apply_op,
+    as_tensor,
+    assume,
+    binary,
+    cast,
+    full_like,
+    meet,
+    reshape_to,
+)
 from graphc.ir.dims import Dim, exact_div, size_of
 from graphc.ir.spec import Array
 from graphc.ir.types import dtype_of
@@ -165,6 +176,21 @@ def gather(reference: Tensor, indices: Tensor) -> Tensor:
     An index outside raises IndexRangeError when the function runs.
     """
     return apply_op("gather", as_tensor(reference), as_tensor(indices, "int32"), axis=0)
+
+
+def as_indices(x: Tensor, dtype: str) -> Tensor:
+    """Whole numbers as indices: integers stay, floats become `dtype`, a signed type.
+
+    A float that is not whole, not finite or too large becomes the type's smallest number, which no axis has.
+    """
+    if x.type.dtype.is_integer:
+        return x
+    if not x.type.dtype.is_float:
+        return cast(x, dtype)
+    limit = -float(np.iinfo(dtype).min)
+    whole = binary("equal", apply_op("rint", x), x)
+    fits = apply_op("logical_and", whole, binary("less", apply_op("absolute", x), limit))
+    return cast(apply_op("select", fits, x, full_like(-limit, x)), dtype)
 
 
 def one_hot(indices: Tensor, num_classes: int) -> Tensor:

@@ -13,6 +13,7 @@ import numpy as np
 
 from graphc.frontend_keras import backend as K
 from graphc.runtime.residence import Unchanging
+from graphc.runtime.signature import in_type
 
 CONVERT_AT_ONCE = 1 << 28
 """Bytes up to which data of another element type or in another order is converted as a whole."""
@@ -31,8 +32,9 @@ class Rows:
     """
 
     def __init__(self, arrays: Sequence[Any], placeholders: Sequence[Any]):
+        self.names = [x.name for x in placeholders]
         self.dtypes = [np.dtype(K.dtype(x)) for x in placeholders]
-        self.arrays = [_converted(a, dtype) for a, dtype in zip(arrays, self.dtypes, strict=True)]
+        self.arrays = [_converted(*one) for one in zip(arrays, self.dtypes, self.names, strict=True)]
         self.count = int(self.arrays[0].shape[0])
         self.in_memory = all(isinstance(a, np.ndarray) and a.dtype == dtype and a.flags.c_contiguous
                              for a, dtype in zip(self.arrays, self.dtypes))
@@ -48,27 +50,27 @@ class Rows:
         The arrays are valid until the next call.
         """
         if order is None:
-            return [_slice(a, start, stop, dtype) for a, dtype in zip(self.arrays, self.dtypes)]
+            return [_slice(a, start, stop, *wanted) for a, *wanted in zip(self.arrays, self.dtypes, self.names)]
         return [self._gather(i, order[start:stop]) for i in range(len(self.arrays))]
 
     def _gather(self, i: int, wanted: np.ndarray) -> np.ndarray:
-        array, dtype = self.arrays[i], self.dtypes[i]
+        array, dtype, name = self.arrays[i], self.dtypes[i], self.names[i]
         if not isinstance(array, np.ndarray):
-            return np.concatenate([_slice(array, run[0], run[-1] + 1, dtype) for run in _runs(wanted)])
+            return np.concatenate([_slice(array, run[0], run[-1] + 1, dtype, name) for run in _runs(wanted)])
         if array.dtype != dtype:
-            return array[wanted].astype(dtype)
+            return in_type(array[wanted], dtype, name)
         buffer = self._buffers[i]
         if buffer is None or len(buffer) < len(wanted):
             buffer = self._buffers[i] = np.empty((len(wanted), *array.shape[1:]), dtype)
         return np.take(array, wanted, axis=0, out=buffer[:len(wanted)], mode="clip")
 
 
-def _converted(array: Any, dtype: np.dtype) -> Any:
+def _converted(array: Any, dtype: np.dtype, name: str) -> Any:
     if not isinstance(array, np.ndarray):
         return array
     if array.size * dtype.itemsize > CONVERT_AT_ONCE:
         return array
-    return np.ascontiguousarray(array, dtype)
+    return np.ascontiguousarray(in_type(array, dtype, name))
 
 
 def _runs(wanted: np.ndarray) -> list[np.ndarray]:
@@ -76,8 +78,8 @@ def _runs(wanted: np.ndarray) -> list[np.ndarray]:
     return np.split(wanted, np.flatnonzero(np.diff(wanted) != 1) + 1)
 
 
-def _slice(array: Any, start: int, stop: int, dtype: np.dtype) -> np.ndarray:
-    return np.ascontiguousarray(array[start:stop], dtype)
+def _slice(array: Any, start: int, stop: int, dtype: np.dtype, name: str) -> np.ndarray:
+    return np.ascontiguousarray(in_type(np.asarray(array[start:stop]), dtype, name))
 
 
 class Pace:

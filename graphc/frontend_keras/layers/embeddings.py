@@ -10,6 +10,7 @@ from typing import Any
 from graphc.errors import ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import constraints, initializers, regularizers
+from graphc.frontend_keras.backend.shaping import as_indices
 from graphc.frontend_keras.engine.base_layer import Layer
 from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.engine.shapes import positive
@@ -23,8 +24,9 @@ class Embedding(Layer):
     mask_zero     whether 0 marks steps that later layers skip
     input_length  the number of steps, or a tuple of sizes; None leaves it open
 
-    Inputs are float32 unless said otherwise, and are cut to whole numbers. Weights: embeddings (input_dim, output_dim).
-    Raises ShapeError for an input_length that does not fit the input; when it runs, IndexError for a number outside.
+    Inputs are float32 unless said otherwise, and whole all the same. Weights: embeddings (input_dim, output_dim).
+    Raises ShapeError for an input_length that does not fit the input; when it runs, IndexError for a number outside
+    and for one that is not whole.
     """
 
     @renamed_keywords({"init": "embeddings_initializer", "W_regularizer": "embeddings_regularizer",
@@ -58,9 +60,7 @@ class Embedding(Layer):
     def call(self, inputs: Any) -> Any:  # type: ignore[override]
         if self.input_length is not None:
             self._check_length(K.int_shape(inputs))
-        if K.dtype(inputs) != "int32":
-            inputs = K.cast(inputs, "int32")
-        return K.gather(self.embeddings, inputs)
+        return K.gather(self.embeddings, as_indices(inputs, "int32"))
 
     def _check_length(self, shape: Any) -> None:
         known = self.input_length if isinstance(self.input_length, (list, tuple)) else (self.input_length,)

@@ -61,3 +61,49 @@ def test_configuration_round_trip():
     again = Embedding.from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
     assert list(layer.get_config())[:6] == ["name", "trainable", "batch_input_shape", "dtype", "input_dim", "output_dim"]
+
+
+NOT_WHOLE = [1.5, -0.5, np.nan, np.inf, -np.inf, 1e30, 2.0**31]
+
+
+@pytest.mark.parametrize("target", ["cpu", "reference"])
+@pytest.mark.parametrize("wrong", NOT_WHOLE)
+def test_numbers_that_are_not_whole_are_errors(target, wrong):
+    before = K.target()
+    K.set_target(target)
+    try:
+        model = Sequential([Embedding(7, 3, input_length=2), Flatten(), Dense(1)])
+        model.compile("sgd", "mse")
+        x, y = np.array([[0, 6.0], [wrong, 3]]), np.zeros((2, 1))
+        weights = model.get_weights()
+        for call in (lambda: model.predict(x), lambda: model.train_on_batch(x, y), lambda: model.fit(x, y, shuffle=False, verbose=0)):
+            with pytest.raises(IndexRangeError, match=r"-2147483648 at position \(1, 0\) \(it may stand for one that was not whole\)"):
+                call()
+        for a, b in zip(weights, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+    finally:
+        K.set_target(before)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64", "uint64", "bool"])
+def test_inputs_of_other_integer_types(dtype):
+    inputs = Input((2,), dtype=dtype)
+    model = Model(inputs, Embedding(7, 3)(inputs))
+    model.set_weights([TABLE])
+    np.testing.assert_array_equal(model.predict(np.array([[1, 0]])), TABLE[np.array([[1, 0]])])
+    if dtype.endswith("64"):
+        with pytest.raises(IndexRangeError, match="got 4294967297 at position"):
+            model.predict(np.array([[0, 2**32 + 1]]))
+
+
+def test_whole_numbers_become_class_numbers():
+    K.clear_session()
+    model = Sequential([Dense(4, activation="softmax", input_shape=(3,))])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["sparse_top_k_categorical_accuracy"])
+    x = np.ones((3, 3))
+    assert np.isfinite(model.evaluate(x, np.array([0, 3.0, 1]), verbose=0)).all()
+    for wrong in (*NOT_WHOLE[:-1], 2.0**63):
+        for call in (model.train_on_batch, model.test_on_batch, lambda x, y: model.fit(x, y, verbose=0)):
+            with pytest.raises(IndexRangeError, match=f"{-2**63} at position"):
+                call(x, np.array([0, 3.0, wrong]))
+    assert np.isfinite(model.evaluate(x, np.array([0, 3.0, 1]), verbose=0)).all()
