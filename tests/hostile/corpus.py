@@ -5,6 +5,7 @@ CONFIGURATIONS come in by every way: JSON, YAML, HDF5, archive. TEXTS are no con
 
 import io
 import json
+import os
 import zipfile
 
 import h5py
@@ -80,6 +81,8 @@ CONFIGURATIONS = {
     "no layers": {"class_name": "Sequential", "config": {"name": "m", "layers": 3}}, "no config": {"class_name": "Sequential"},
     "a layer": {"class_name": "Dense", "config": {"units": 3}}, "a list": [dense()], "a number": 3,
 }
+ALIKE = [("dense", "DENSE"), ("\ufb01le", "file"), ("\u212a", "K"), ("e\u0301", "\u00e9"), ("\u00df", "ss"), ("\u00b5", "\u03bc")]
+"""Names that are equal after NFKC or case folding."""
 TEXTS = {
     "json17 keys": json.dumps({str(i): 0 for i in range(1 << 20)}), "json17 string": '"' + "x" * (17 << 20) + '"',
     "json17 digits": '{"a": ' + DIGITS + "}", "json17 long string": json.dumps({"a": "x" * 70000}),
@@ -186,6 +189,43 @@ HDF5 = {
 }
 POLYGLOT = {"h5-17 script": lambda: b"#!/bin/sh\n".ljust(512) + sound(), "h5-17 superblock": lambda: sound()[:8] + b"\xff" * 8 + sound()[16:],
             "h5-17 short": lambda: sound()[:64], "empty": lambda: b"", "zip": lambda: b"PK\x03\x04" + bytes(100)}
+
+
+def _saved(folder, choose, name):
+    """The files that a driver of HDF5 makes of the sound file."""
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    choose(access)
+    with h5py.File(h5py.h5f.create(os.fsencode(folder / name), h5py.h5f.ACC_TRUNC, fapl=access)) as file:
+        K.clear_session()
+        Sequential([Dense(3, input_shape=(4,), name="d")], name="m").save(file)
+
+
+def _family(size):
+    return lambda folder: _saved(folder, lambda access: access.set_fapl_family(size, h5py.h5p.create(h5py.h5p.FILE_ACCESS)), "m%d.h5")
+
+
+def _split(folder):
+    parts = [h5py.h5p.create(h5py.h5p.FILE_ACCESS) for _ in range(2)]
+    _saved(folder, lambda access: access.set_fapl_split(b"0.h5", parts[0], b"1.h5", parts[1]), "m")
+
+
+def _written(swmr):
+    """A file as it lies on the disk while a program writes it, which the program never finishes."""
+    def make(folder):
+        with h5py.File(folder / "whole.h5", "w", libver="latest") as file:
+            K.clear_session()
+            Sequential([Dense(3, input_shape=(4,), name="d")], name="m").save(file)
+            if swmr:
+                file.swmr_mode = True
+            file.flush()
+            (folder / "m0.h5").write_bytes((folder / "whole.h5").read_bytes())
+
+    return make
+
+
+DRIVERS = {"h5-19 family": _family(1 << 20), "h5-19 family in parts": _family(4096), "h5-19 split": _split,
+           "h5-19 SWMR": _written(True), "h5-19 unfinished": _written(False)}
+"""Each makes m0.h5 in a folder."""
 
 
 # ---- archives

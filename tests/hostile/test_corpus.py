@@ -1,8 +1,12 @@
 """Every attack of the corpus is refused with a typed error, by every way in; nothing that it names is touched."""
 
+import errno
+import fcntl
 import io
 import json
 import os
+import subprocess
+import sys
 import warnings
 
 import h5py
@@ -68,6 +72,25 @@ def test_configurations(name, canaries, tmp_path, capsys):
         refused_by_the_command(capsys, path, *(["--trusted"] if path != "m.json" else []))
 
 
+@pytest.mark.parametrize("names", corpus.ALIKE, ids=ascii)
+def test_names_that_only_folding_makes_equal_stay_apart(names, tmp_path):
+    """json15: each layer gets its own weights, by every way."""
+    K.clear_session()
+    model = Sequential([Dense(3, input_shape=(3,), name=names[0]), Dense(3, name=names[1])])
+    model.set_weights([np.full(w.shape, i) for i, w in enumerate(model.get_weights())])
+    model.save(tmp_path / "m.h5")
+    model.save_weights(tmp_path / "w.h5")
+    again = [model_from_json(model.to_json()), model_from_yaml(model.to_yaml())]
+    again[0].load_weights(tmp_path / "w.h5")
+    again[1].load_weights(tmp_path / "w.h5", by_name=True)
+    with pytest.warns(UserWarning, match="No training configuration"):
+        again.append(load_model(tmp_path / "m.h5"))
+    for other in again:
+        assert [layer.name for layer in other.layers] == list(names)
+        for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize("name", corpus.TEXTS)
 def test_texts(name, canaries, tmp_path, capsys):
     refused(lambda: model_from_json(corpus.TEXTS[name]))
@@ -109,6 +132,43 @@ def test_hdf5_apart(name, canaries, tmp_path, capsys):
     path = tmp_path / "m.h5"
     path.write_bytes(corpus.changed(corpus.HDF5[name], canaries.paths))
     refused_by_the_command(capsys, path)
+
+
+@pytest.mark.parametrize("name", corpus.DRIVERS)
+def test_files_of_other_drivers_and_unfinished_ones(name, tmp_path, capsys):
+    path = tmp_path / "m0.h5"
+    corpus.DRIVERS[name](tmp_path)
+    assert str(path) in refused(lambda: load_model(path))
+    assert str(path) in refused(lambda: Sequential([Dense(3, input_shape=(4,), name="d")]).load_weights(path))
+    refused_by_the_command(capsys, path)
+    refused_by_the_command(capsys, path, "--trusted")
+
+
+def test_a_file_that_another_program_writes(tmp_path, capsys):
+    """It holds the lock of writers that HDF5 knows. Beside another reader the file can be read."""
+    path = tmp_path / "m.h5"
+    path.write_bytes(corpus.sound())
+    writer = [sys.executable, "-c", "import sys, h5py; file = h5py.File(sys.argv[1], sys.argv[2]); print(); input()", str(path)]
+    for mode, said in (("r+", "the file is being written by another program"), ("r", None)):
+        with subprocess.Popen([*writer, mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            other.stdout.readline()
+            if said is None:
+                with pytest.warns(UserWarning, match="No training configuration"):
+                    assert load_model(path).count_params() == 15
+            else:
+                assert said in refused(lambda: load_model(path))
+                refused_by_the_command(capsys, path)
+            other.communicate(b"\n")
+
+
+def test_without_locks_files_are_read_all_the_same(tmp_path, monkeypatch):
+    def none(*args):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    (tmp_path / "m.h5").write_bytes(corpus.sound())
+    with pytest.warns(UserWarning, match="No training configuration"):
+        assert load_model(tmp_path / "m.h5").count_params() == 15
 
 
 @pytest.mark.parametrize("name", corpus.POLYGLOT)

@@ -1,17 +1,29 @@
 """A kernel cache that others have been at: results are those of a cold compile, and nothing but object code is believed."""
 
+import ast
 import multiprocessing
 import os
 import pickle
+import shutil
 import subprocess
 import sys
+import tempfile
+import types
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import llvmlite.binding as llvm
+import numpy as np
 import pytest
 
+from graphc import compiler
+from graphc.codegen_cpu import machine
+from graphc.compiler import compile_graph
+from graphc.ir.parser import parse
 from graphc.runtime.cache import KernelCache, default_folder, unsafe
 
+NOBODY = 65534
 NAME, CODE = "k_" + "0" * 40, bytes(range(256)) * 4
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -181,3 +193,122 @@ def test_modules_beside_a_model_are_not_imported(tmp_path, command):
     assert (done.returncode, done.stderr) == (0, "")
     assert "def kernel(" in done.stdout
     assert not (tmp_path / "canary").exists()
+
+
+# ---- entries that belong to somebody else, or to another kernel
+
+
+def _as_nobody(what):
+    """What `what()` gives in a child that is another user: a pair (result, what it was warned of)."""
+    out, back = os.pipe()
+    with warnings.catch_warnings(record=True):  # Python warns of forks beside threads, of which the child uses none
+        child = os.fork()
+    if not child:
+        try:
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                result = what()
+            os.write(back, repr((result, [str(one.message) for one in caught])).encode())
+        finally:
+            os._exit(0)
+    os.close(back)
+    with open(out, "rb") as answer:
+        said = answer.read().decode()
+    os.waitpid(child, 0)
+    return ast.literal_eval(said)
+
+
+@pytest.fixture
+def shared():
+    """A folder that every user may write to, as /tmp is."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o1777)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+class TestTwoUsers:
+    def test_a_folder_of_another_user_is_not_used(self, shared):
+        KernelCache(shared / "cache").put(NAME, "# source", CODE)
+        (shared / "cache").chmod(0o755)
+        (shared / "cache" / f"{NAME}.o").chmod(0o644)
+        found, warned = _as_nobody(lambda: KernelCache(shared / "cache").get(NAME))
+        assert found is None
+        assert "belongs to another user; kernels are kept in memory only" in warned[0]
+
+    def test_an_entry_of_another_user_is_a_miss_and_is_replaced(self, shared):
+        def use():
+            cache = KernelCache(shared / "cache")
+            first = cache.get(NAME)
+            cache.put(NAME, "# source", CODE)
+            return first, KernelCache(shared / "cache").get(NAME) == CODE
+
+        assert _as_nobody(use) == ((None, True), [])
+        os.chown(shared / "cache" / f"{NAME}.o", 0, 0)  # as if it had been put there, with all the right bytes
+        (shared / "cache" / f"{NAME}.o").chmod(0o644)
+        assert _as_nobody(use) == ((None, True), [])
+
+    def test_a_folder_below_that_of_another_user_is_not_used(self, shared):
+        _as_nobody(lambda: os.mkdir(shared / "theirs"))
+        with pytest.warns(UserWarning, match="which belongs to another user; kernels are kept in memory only"):
+            cache = KernelCache(shared / "theirs" / "cache")
+        cache.put(NAME, "# source", CODE)
+        assert cache.get(NAME) == CODE
+        assert not list((shared / "theirs" / "cache").iterdir())
+
+
+def _scaled(factor):
+    return compile_graph(parse("graph g(%x: f32[8]) {\n"
+                               f"%c = full(){{value={factor}, shape=(8,), dtype=f32}}\n%y = multiply(%x, %c)\nreturn %y\n}}"))
+
+
+def test_kernels_with_the_same_bytecode_and_other_constants_are_two(monkeypatch, tmp_path):
+    cache = KernelCache(tmp_path / "cache")
+    monkeypatch.setattr(compiler, "kernel_cache", lambda: cache)
+    x = np.arange(8, dtype="f4")
+    for factor in (2.125, 3.125):
+        np.testing.assert_array_equal(_scaled(factor)(x)[0], x * np.float32(factor))
+    kernels = {path.stem: _function(path.read_text()) for path in (tmp_path / "cache").glob("*.py")}
+    alike = [name for name, code in kernels.items() if sum(code.co_code == other.co_code for other in kernels.values()) == 2]
+    assert len(alike) == 2
+    assert KernelCache(tmp_path / "cache").get(alike[0]) != KernelCache(tmp_path / "cache").get(alike[1])
+
+
+def _function(source):
+    return next(one for one in compile(source, "k", "exec").co_consts if isinstance(one, types.CodeType))
+
+
+def test_entries_for_another_processor_do_not_count(cold):
+    """A narrower vector length stands for other features; the bits are the same."""
+    folder, wanted = cold
+    before = {path: path.read_bytes() for path in folder.glob("*.o")}
+    assert predictions(folder, GRAPHC_VECTOR_BYTES="16")[0] == wanted
+    made = {path for path in folder.glob("*.o")} - before.keys()
+    assert len(made) >= 2
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("other", ["features", "name"])
+def test_features_and_model_of_the_processor_are_part_of_an_entrys_name(monkeypatch, other):
+    def name():
+        compiler._environment.cache_clear()
+        machine.host.cache_clear()
+        return compiler.symbol_of("source")
+
+    monkeypatch.delenv("GRAPHC_VECTOR_BYTES", raising=False)
+    try:
+        here = name()
+        assert name() == here
+        if other == "name":
+            monkeypatch.setattr(llvm, "get_host_cpu_name", lambda: "z80")
+        else:
+            features = llvm.get_host_cpu_features()
+            features["movbe"] = not features.get("movbe")  # nothing that our own choices look at
+            monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: features)
+        assert name() != here
+    finally:
+        monkeypatch.undo()
+        name()

@@ -11,13 +11,14 @@ keras3.py).
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import import_module
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -70,12 +71,26 @@ def reading(path: Any) -> Iterator[Folder]:
         name = str(os.fspath(path))
         if file.read(len(MAGIC)) != MAGIC:
             raise ModelFormatError("not an HDF5 file", where=name)
+        _share(file, name)
         if _UNTRUSTED.get():
             with import_module("graphc.frontend_keras.saving.hdf5_apart").reading(file, name) as root:
                 yield root
             return
     with opened(name, name) as group:
         yield Folder(group, "/")
+
+
+def _share(file: IO[bytes], name: str) -> None:
+    """Keep writers out while the file is open, as HDF5 programs ask of each other; where locks exist at all.
+
+    Raises ModelFormatError where one is at work.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ModelFormatError("the file is being written by another program", where=name) from error
+    except OSError:
+        pass
 
 
 def _is_group(path: Any) -> bool:
