@@ -32,6 +32,7 @@ from graphc.passes.pipeline import optimize, plan
 from graphc.passes.sparse_updates import sparse_updates
 from graphc.runtime import threads
 from graphc.runtime.adaptive import AdaptiveExecutable
+from graphc.runtime.buffers import check_room
 from graphc.runtime.cache import kernel_cache
 from graphc.runtime.executable import NativeExecutable
 from graphc.runtime.guards import fork_waits_for, import_whole
@@ -74,9 +75,10 @@ def compile_graph(graph: Graph, states: Mapping[int, StateBuffer] | None = None,
     input is not passed at call time; an output donated to it is written there. A donation to any other
     input does nothing. "tiered" is the reference until its calls have cost what compiling would, then "cpu": the last
     bits of results change there. Raises CompileError naming kernel, ops and layers; ShapeError for a size that no
-    input of a call would tell.
+    input of a call would tell; OutOfMemoryError for an output that this machine cannot hold for a single row.
     """
     states = states or {}
+    check_room(graph.outputs)
     if target == "reference":
         return ReferenceExecutable(graph, states)
     check_target(target)
