@@ -105,6 +105,11 @@ _NAMED = NamedObjects("constraint", {
     "max_norm": MaxNorm, "maxnorm": MaxNorm, "non_neg": NonNeg, "nonneg": NonNeg, "unit_norm": UnitNorm,
     "unitnorm": UnitNorm, "min_max_norm": MinMaxNorm})
 
-serialize = serialize_keras_object
+
+def serialize(constraint: Any) -> Any:
+    """{"class_name", "config"} of a constraint; the name of a function; None stays None."""
+    return serialize_keras_object(constraint)
+
+
 deserialize = _NAMED.deserialize
 get = _NAMED.get

@@ -79,6 +79,11 @@ def _only_l2(**config: Any) -> L1L2:
 _NAMED = NamedObjects("regularizer", {"Regularizer": Regularizer, "L1L2": L1L2, "l1": l1, "l2": l2, "l1_l2": l1_l2,
                                       "L1": _only_l1, "L2": _only_l2})
 
-serialize = serialize_keras_object
+
+def serialize(regularizer: Any) -> Any:
+    """{"class_name", "config"} of a regularizer; the name of a function; None stays None."""
+    return serialize_keras_object(regularizer)
+
+
 deserialize = _NAMED.deserialize
 get = _NAMED.get

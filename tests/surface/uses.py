@@ -39,9 +39,9 @@ class Module:
     automatic: list[str] = field(default_factory=list)
 
 
-def tests_by_use(root: Path = TESTS) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+def tests_by_use() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     """The tests that read each dotted name of the frontend, written `keras. ...`; and each test's attributes."""
-    modules = {m.name: m for m in map(_module, sorted(root.rglob("*.py"))) if m is not None}
+    modules = {m.name: m for m in map(_module, sorted(TESTS.rglob("*.py"))) if m is not None}
     users: dict[str, set[str]] = defaultdict(set)
     attributes: dict[str, set[str]] = {}
     for module in modules.values():

@@ -15,14 +15,13 @@ from graphc.frontend_keras.backend.contraction import batch_dot, bias_add, dot
 from graphc.frontend_keras.backend.convolution import (
     conv1d, conv2d, conv2d_transpose, conv3d, conv3d_transpose, depthwise_conv2d, local_conv1d, local_conv2d,
     separable_conv1d, separable_conv2d)
+from graphc.frontend_keras.backend.ctc import ctc_batch_cost
+from graphc.frontend_keras.backend.ctc_decoding import ctc_decode
 from graphc.frontend_keras.backend.elementwise import (
     abs, cast, clip, cos, equal, exp, greater, greater_equal, less, less_equal, log, maximum, minimum, not_equal, pow,
     round, sign, sin, sqrt, square)
 from graphc.frontend_keras.backend.function import Function, function
 from graphc.frontend_keras.backend.gradients import gradients, stop_gradient
-from graphc.frontend_keras.backend.later import (
-    NotBuiltError, ctc_batch_cost, ctc_decode, ctc_label_dense_to_sparse, get_session,
-    manual_variable_initialization, set_session)
 from graphc.frontend_keras.backend.leaves import Placeholder
 from graphc.frontend_keras.backend.loops import foldl, foldr, map_fn
 from graphc.frontend_keras.backend.losses import (
@@ -47,6 +46,8 @@ from graphc.frontend_keras.backend.shaping import (
     squeeze, stack, temporal_padding, tile, transpose)
 from graphc.frontend_keras.backend.sizes import shape
 from graphc.frontend_keras.backend.tensor import Tensor
+from graphc.frontend_keras.backend.tensorflow_only import (
+    OfTensorFlowError, ctc_label_dense_to_sparse, get_session, manual_variable_initialization, set_session)
 from graphc.frontend_keras.backend.variables import (
     Update, Variable, batch_get_value, batch_set_value, constant, eval, eye, get_value, identity, moving_average_update,
     ones, ones_like, placeholder, print_tensor, set_value, update, update_add, update_sub, variable, zeros, zeros_like)

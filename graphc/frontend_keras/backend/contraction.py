@@ -1,6 +1,6 @@
 """Products of K: dot, batch_dot, bias_add.
 
-What does not live here: convolutions (later.py until they are built).
+What does not live here: convolutions (convolution.py).
 """
 
 from __future__ import annotations

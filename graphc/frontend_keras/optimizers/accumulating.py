@@ -39,8 +39,8 @@ class RMSprop(_WithoutCount):
 
     default_rate = 0.001
 
-    def __init__(self, lr: float | None = None, rho: float = 0.9, epsilon: float | None = None, decay: float = 0.0,
-                 **kwargs: Any):
+    def __init__(self, lr: float | None = default_rate, rho: float = 0.9, epsilon: float | None = None,
+                 decay: float = 0.0, **kwargs: Any):
         self._start(lr, kwargs, rho=rho, decay=decay)
         self.epsilon = self._fuzz(epsilon)
 
@@ -68,7 +68,7 @@ class Adagrad(_WithoutCount):
 
     default_rate = 0.01
 
-    def __init__(self, lr: float | None = None, epsilon: float | None = None, decay: float = 0.0,
+    def __init__(self, lr: float | None = default_rate, epsilon: float | None = None, decay: float = 0.0,
                  initial_accumulator_value: float = 0.0, **kwargs: Any):
         first = self._checked("initial_accumulator_value", initial_accumulator_value)
         self._start(lr, kwargs, decay=decay)
@@ -101,8 +101,8 @@ class Adadelta(_WithoutCount):
 
     default_rate = 1.0
 
-    def __init__(self, lr: float | None = None, rho: float = 0.95, epsilon: float | None = None, decay: float = 0.0,
-                 **kwargs: Any):
+    def __init__(self, lr: float | None = default_rate, rho: float = 0.95, epsilon: float | None = None,
+                 decay: float = 0.0, **kwargs: Any):
         share = self._checked("rho", rho)
         self._start(lr, kwargs, decay=decay)
         self.rho, self.epsilon = share, self._fuzz(epsilon)

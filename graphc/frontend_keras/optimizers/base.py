@@ -138,9 +138,12 @@ class BuiltIn(Optimizer):
     default_rate = 0.01
 
     def _start(self, lr: float | None, kwargs: dict[str, Any], **hypers: float) -> None:
-        """Check all arguments, then make `iterations`, `lr` and the other hyper-parameters as variables."""
+        """Check all arguments, then make `iterations`, `lr` and the other hyper-parameters as variables.
+
+        lr  None or the very object `default_rate`: none was given
+        """
         if "learning_rate" in kwargs:
-            if lr is not None:
+            if lr is not None and lr is not self.default_rate:
                 raise KeywordError("`lr` and `learning_rate` are two names of one thing", where=type(self).__name__,
                                    got=f"lr={lr!r}, learning_rate={kwargs['learning_rate']!r}")
             lr = kwargs.pop("learning_rate")

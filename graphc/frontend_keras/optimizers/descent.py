@@ -26,8 +26,10 @@ class SGD(BuiltIn):
     Weights: [iterations] + velocities, also without momentum.
     """
 
-    def __init__(self, lr: float | None = None, momentum: float = 0.0, decay: float = 0.0, nesterov: bool = False,
-                 **kwargs: Any):
+    default_rate = 0.01
+
+    def __init__(self, lr: float | None = default_rate, momentum: float = 0.0, decay: float = 0.0,
+                 nesterov: bool = False, **kwargs: Any):
         self._start(lr, kwargs, momentum=momentum, decay=decay)
         self.nesterov = bool(nesterov)
 

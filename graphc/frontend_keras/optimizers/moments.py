@@ -35,7 +35,7 @@ class Adam(BuiltIn):
 
     default_rate = 0.001
 
-    def __init__(self, lr: float | None = None, beta_1: float = 0.9, beta_2: float = 0.999,
+    def __init__(self, lr: float | None = default_rate, beta_1: float = 0.9, beta_2: float = 0.999,
                  epsilon: float | None = None, decay: float = 0.0, amsgrad: bool = False, **kwargs: Any):
         self._start(lr, kwargs, beta_1=beta_1, beta_2=beta_2, decay=decay)
         self.epsilon, self.amsgrad = self._fuzz(epsilon), bool(amsgrad)
@@ -80,7 +80,7 @@ class Adamax(BuiltIn):
 
     default_rate = 0.002
 
-    def __init__(self, lr: float | None = None, beta_1: float = 0.9, beta_2: float = 0.999,
+    def __init__(self, lr: float | None = default_rate, beta_1: float = 0.9, beta_2: float = 0.999,
                  epsilon: float | None = None, decay: float = 0.0, **kwargs: Any):
         self._start(lr, kwargs, beta_1=beta_1, beta_2=beta_2, decay=decay)
         self.epsilon = self._fuzz(epsilon)
@@ -119,7 +119,7 @@ class Nadam(BuiltIn):
 
     default_rate = 0.002
 
-    def __init__(self, lr: float | None = None, beta_1: float = 0.9, beta_2: float = 0.999,
+    def __init__(self, lr: float | None = default_rate, beta_1: float = 0.9, beta_2: float = 0.999,
                  epsilon: float | None = None, schedule_decay: float = 0.004, **kwargs: Any):
         schedule = self._checked("schedule_decay", schedule_decay)
         self._start(lr, kwargs, beta_1=beta_1, beta_2=beta_2)
