@@ -25,6 +25,7 @@ from graphc.frontend_keras.backend.tensor import (
     Tensor,
     apply_op,
     as_tensor,
+    assume,
     binary,
     broadcast_to,
     cast,
@@ -51,12 +52,11 @@ def ctc_batch_cost(y_true: Tensor, y_pred: Tensor, input_length: Tensor, label_l
     there are cost infinity and have no gradient. A label that is no class raises IndexRangeError when the function
     runs.
     """
-    log_p = log_probabilities(y_pred)
-    samples, steps, _ = log_p.dims
-    labels = cast(as_tensor(y_true, "int32"), I64)
+    log_p, labels = log_probabilities(y_pred), cast(as_tensor(y_true, "int32"), I64)
     if labels.rank != 2:
         raise ShapeError("labels are (samples, longest label)", where=current_origin(), got=tuple(labels.shape))
-    lengths, counts = lengths_of(input_length, samples), lengths_of(label_length, samples)
+    log_p, labels, lengths, counts = of_one_batch(log_p, labels, lengths_of(input_length), lengths_of(label_length))
+    samples, steps, _ = log_p.dims
     path, jumps = _with_blanks(labels, counts, number_of_classes(log_p) - 1)
     emitted = permute_dimensions(_at_labels(log_p, path), (2, 0, 1))
     places = counting(path.dims[1])
@@ -89,15 +89,22 @@ def number_of_classes(y_pred: Tensor) -> int:
                      where=current_origin(), got=tuple(y_pred.shape))
 
 
-def lengths_of(lengths: Any, samples: Dim) -> Tensor:
+def lengths_of(lengths: Any) -> Tensor:
     """(samples,), int64, of a tensor that may have an axis of size 1 more."""
     found = cast(as_tensor(lengths, "int32"), I64)
     if found.rank == 2:
         found = reshape(found, (-1,))
     if found.rank != 1:
         raise ShapeError("lengths are (samples, 1) or (samples,)", where=current_origin(), got=tuple(found.shape))
-    meet(found.dims[0], samples, "there is one length for each sample:", found)
     return found
+
+
+def of_one_batch(*tensors: Tensor) -> list[Tensor]:
+    """The tensors, whose first axes are the samples. Raises ShapeError where their numbers differ."""
+    samples = tensors[0].dims[0]
+    for t in tensors[1:]:
+        samples = meet(samples, t.dims[0], "the numbers of samples differ:", *tensors)
+    return [assume(t, (samples, *t.dims[1:])) for t in tensors]
 
 
 def counting(size: Dim) -> Tensor:

@@ -14,7 +14,15 @@ from dataclasses import dataclass
 
 from graphc.errors import ArgumentError
 from graphc.frontend_keras.backend.config import epsilon
-from graphc.frontend_keras.backend.ctc import NEVER, counting, lengths_of, log_probabilities, log_sum, number_of_classes
+from graphc.frontend_keras.backend.ctc import (
+    NEVER,
+    counting,
+    lengths_of,
+    log_probabilities,
+    log_sum,
+    number_of_classes,
+    of_one_batch,
+)
 from graphc.frontend_keras.backend.elementwise import equal, less, log, maximum
 from graphc.frontend_keras.backend.loops import Loop
 from graphc.frontend_keras.backend.naming import current_origin
@@ -48,11 +56,11 @@ def ctc_decode(y_pred: Tensor, input_length: Tensor, greedy: bool = True, beam_w
     top_paths     how many labellings the search returns, the likeliest first
 
     Returns a list of `top_paths` tensors (samples, steps), int64, -1 behind the last label; and (samples, top_paths),
-    the logarithms of their probabilities. A greedy search returns one tensor, and (samples, 1), minus the logarithm of the
-    probability of the path. Keras cuts the tensors to the longest labels; here their shape does not depend on values.
-    Raises ArgumentError for more paths than beams.
+    the logarithms of their probabilities. A greedy search returns one tensor, and (samples, 1), minus the logarithm of
+    the probability of the path. Keras cuts the tensors to the longest labels; here their shape does not depend on
+    values. Raises ArgumentError for more paths than beams.
     """
-    lengths = lengths_of(input_length, y_pred.dims[0])
+    y_pred, lengths = of_one_batch(y_pred, lengths_of(input_length))
     if greedy:
         return _best_path(y_pred, lengths)
     if not 1 <= top_paths <= beam_width:
