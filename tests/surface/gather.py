@@ -17,24 +17,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.surface.names import FILE, Name
+from tests.surface.names import ANYTHING, FILE, Name
 from tests.surface.tiers import tier_of
 
 HIDDEN = ("keras.legacy", "keras.backend.", "keras.engine.training_", "keras.utils.test_utils", "keras.datasets.cifar.",
           "keras.applications.mobilenetv2")
 SPOKEN_OF_AS = {"keras.engine.network.Network": "keras.Model", "keras.engine.base_layer.Layer": "keras.layers.Layer"}
 REEXPORTING = ("keras.metrics", "keras.models", "keras.objectives", "keras.engine.topology", "keras.preprocessing.image")
-NOT_MEANT = ("keras_modules_injection", "py_all", "py_any", "py_slice", "py_sum")
+NOT_MEANT = ("entries", "keras_modules_injection", "py_all", "py_any", "py_slice", "py_sum")
 OTHER_BACKENDS = ("keras.backend.theano_backend", "keras.backend.cntk_backend")
 
 
 @dataclass(frozen=True)
 class Found:
-    """A definition: the module it stands in, its name there, and its node."""
+    """A definition: the module it stands in, its name there, and its node: an assignment names another library's."""
 
     module: str
     name: str
-    node: ast.FunctionDef | ast.ClassDef
+    node: ast.FunctionDef | ast.ClassDef | ast.Assign
 
 
 class Sources:
@@ -91,7 +91,9 @@ class Sources:
             if isinstance(statement, ast.ImportFrom):
                 return self.find(self.source(module, statement), origin or name)
             if isinstance(statement, ast.Assign):
-                return self.value(module, statement.value)
+                known = self.value(module, statement.value)
+                stranger = known is None and isinstance(statement.value, ast.Attribute)
+                return Found(module, name, statement) if stranger else known
         return None
 
     def value(self, module: str, node: ast.expr) -> Found | str | None:
@@ -154,6 +156,8 @@ def _public(sources: Sources) -> list[str]:
 
 
 def _row(sources: Sources, path: str, what: Found, others: list[str]) -> Name:
+    if isinstance(what.node, ast.Assign):
+        return Name(path, "function", tier_of(path, "function"), ANYTHING, tuple(others))
     kind = "class" if isinstance(what.node, ast.ClassDef) else "function"
     maker = _maker(sources, what)
     return Name(path, kind, tier_of(path, kind), "" if maker is None else signature(maker, kind == "class"), tuple(others))
@@ -175,7 +179,7 @@ def _lineage(sources: Sources, what: Found) -> Iterator[Found]:
     yield what
     for base in what.node.bases:
         parent = sources.value(what.module, base)
-        if isinstance(parent, Found):
+        if isinstance(parent, Found) and isinstance(parent.node, ast.ClassDef):
             yield from _lineage(sources, parent)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+ANYTHING = "*args, **kwargs"
 FILE = Path(__file__).parent / "names.txt"
 
 

@@ -6,11 +6,13 @@ What does not live here: which gaps are meant (exceptions.py), the names (names.
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.surface.exceptions import REFUSED, pending
+from tests.surface.exceptions import ABSENT as NEVER_HERE
+from tests.surface.exceptions import REFUSED, below, pending
 from tests.surface.names import Name, read
 from tests.surface.signatures import differences
 from tests.surface.uses import tests_by_use
@@ -34,7 +36,7 @@ class Row:
 def rows() -> list[Row]:
     names = read()
     users, attributes = tests_by_use()
-    wide = {test: sum(test in found for found in users.values()) for test in attributes}
+    wide = Counter(test for tests in users.values() for test in tests)
     return [_row(name, names, users, attributes, wide) for name in names]
 
 
@@ -42,12 +44,17 @@ def _row(name: Name, names: list[Name], users: Mapping[str, set[str]], attribute
          wide: Mapping[str, int]) -> Row:
     found = ours(name.path)
     state = ABSENT if found is None else REFUSES if name.path in REFUSED else PRESENT
-    reason = REFUSED.get(name.path) or (pending(name.path) if found is None else "") or ""
+    reason = REFUSED.get(name.path, "") if found is not None else _why_absent(name)
     missing = tuple(path for path in name.also if ours(path) is None)
     tests = _method_tests(name, names, users, attributes) if name.kind in ("method", "property") else _tests(name, users)
     tests = sorted(tests, key=lambda test: (wide[test], test))  # first the test that is about little else
     differs = () if found is None else tuple(differences(name, found))
     return Row(name, state, reason, differs, missing, tuple(tests))
+
+
+def _why_absent(name: Name) -> str:
+    work, never = pending(name.path), next((why for path, why in NEVER_HERE.items() if below(name.path, (path,))), "")
+    return never or ("" if work is None else f"being built: {work}")
 
 
 def _tests(name: Name, users: Mapping[str, set[str]]) -> set[str]:

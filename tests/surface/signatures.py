@@ -13,9 +13,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from tests.surface.names import Name
-
-ANYTHING = "*args, **kwargs"
+from tests.surface.names import ANYTHING, Name
 
 
 def differences(name: Name, ours: Any) -> list[str]:

@@ -1,8 +1,9 @@
 """Which tests use which public name, read from the text of the tests.
 
 A test is a function `test_...` of a file `test_...`, or a script of the tutorial. It uses what its body names: `K.dot`, `keras.layers.Dense`, a name imported by `from ... import`; and what those
-functions, fixtures and tables name in turn that it reads, in its own file or in another file of tests. A method counts as
-used where an attribute of that name is read by a test that also uses its class, or one that inherits the method.
+functions, fixtures and tables name in turn that it reads, in its own file or in another file of tests. Where it looks
+names up (`losses.get`, `getattr(layers, ...)`), the strings that it reads count as names there. A method counts as used
+where an attribute of that name is read by a test that also uses its class, or one that inherits the method.
 
 What does not live here: the names that matter (names.txt), saying what is missing (report.py).
 """
@@ -17,16 +18,20 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent.parent
 SCRIPTS, SCRIPT = "tests.tutorial.p", "script"
+LOOKUPS = ("get", "deserialize", "LAYERS")
 FRONTENDS = ("graphc.frontend_keras", "graphc.keras", "keras")
 
 
 @dataclass
 class Reads:
-    """What one top-level statement reads: names of its own module, dotted names from elsewhere, attributes."""
+    """What one top-level statement reads: names of its own module, dotted names from elsewhere, attributes, strings,
+    and the modules in which it looks names up."""
 
     own: set[str] = field(default_factory=set)
     dotted: set[str] = field(default_factory=set)
     attributes: set[str] = field(default_factory=set)
+    strings: set[str] = field(default_factory=set)
+    lookups: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -57,8 +62,7 @@ def tests_by_use() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
 
 
 def _closure(modules: dict[str, Module], module: Module, start: str) -> tuple[set[str], set[str]]:
-    dotted: set[str] = set()
-    attributes: set[str] = set()
+    every = Reads()
     pending, seen = [(module, start), *((module, name) for name in module.automatic)], set()
     while pending:
         here, name = pending.pop()
@@ -66,15 +70,21 @@ def _closure(modules: dict[str, Module], module: Module, start: str) -> tuple[se
             continue
         seen.add((here.name, name))
         reads = here.reads[name]
-        attributes |= reads.attributes
+        every.attributes |= reads.attributes
+        every.strings |= reads.strings
+        every.lookups |= reads.lookups
         pending.extend((here, other) for other in reads.own)
         for used in reads.dotted:
             home, _, last = used.rpartition(".")
-            if home in modules:
+            if used in modules:
+                pending.extend((modules[used], one) for one in modules[used].reads)
+            elif home in modules:
                 pending.append((modules[home], last))
             elif (plain := _plain(used)) is not None:
-                dotted.add(plain)
-    return dotted, attributes
+                every.dotted.add(plain)
+    places = {plain for place in every.lookups if (plain := _plain(place)) is not None}
+    every.dotted |= {f"{place}.{name}" for place in places for name in every.strings}
+    return every.dotted, every.attributes
 
 
 def _plain(dotted: str) -> str | None:
@@ -86,7 +96,7 @@ def _plain(dotted: str) -> str | None:
 
 def _module(path: Path) -> Module | None:
     """A parsed file; None for one that is not Python 3, of which the tutorial has some."""
-    module = Module(".".join(path.relative_to(TESTS.parent).with_suffix("").parts))
+    module = Module(".".join(path.relative_to(TESTS.parent).with_suffix("").parts).removesuffix(".__init__"))
     try:
         tree = ast.parse(path.read_text())
     except SyntaxError:
@@ -136,14 +146,27 @@ def _read(module: Module, statement: ast.stmt, reads: Reads) -> None:
             dotted = _dotted(module, node)
             if dotted is not None:
                 reads.dotted.add(dotted)
+                if node.attr in LOOKUPS:
+                    reads.lookups.add(dotted.rpartition(".")[0])
         elif isinstance(node, ast.Name):
             reads.own.add(node.id)
             if node.id in module.imports:
                 reads.dotted.add(module.imports[node.id])
         elif isinstance(node, ast.arg):
             reads.own.add(node.arg)  # a fixture
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+            reads.strings.add(node.value)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr":
+            reads.lookups.update(_named(module, node.args[0]))
         elif isinstance(node, ast.ImportFrom):
             reads.dotted.update(dotted for _, dotted in _imported(node))
+
+
+def _named(module: Module, node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.Attribute):
+        yield from filter(None, [_dotted(module, node)])
+    elif isinstance(node, ast.Name) and node.id in module.imports:
+        yield module.imports[node.id]
 
 
 def _dotted(module: Module, node: ast.Attribute) -> str | None:

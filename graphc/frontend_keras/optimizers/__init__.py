@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from graphc.errors import ArgumentError, TargetError
+from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.optimizers.accumulating import Adadelta, Adagrad, RMSprop
 from graphc.frontend_keras.optimizers.base import Optimizer
 from graphc.frontend_keras.optimizers.descent import SGD
@@ -17,7 +18,8 @@ from graphc.frontend_keras.optimizers.moments import Adam, Adamax, Nadam
 from graphc.frontend_keras.utils.generic_utils import deserialize_keras_object, is_custom, serialize_keras_object
 
 __all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "Adamax", "Nadam", "Optimizer", "RMSprop", "TFOptimizer",
-           "adadelta", "adagrad", "adam", "adamax", "deserialize", "get", "nadam", "rmsprop", "serialize", "sgd"]
+           "adadelta", "adagrad", "adam", "adamax", "clip_norm", "deserialize", "get", "nadam", "rmsprop", "serialize",
+           "sgd"]
 
 
 class TFOptimizer(Optimizer):
@@ -38,6 +40,11 @@ nadam = Nadam
 
 _OPTIMIZERS = MappingProxyType({cls.__name__.lower(): cls
                                 for cls in (SGD, RMSprop, Adagrad, Adadelta, Adam, Adamax, Nadam, TFOptimizer)})
+
+
+def clip_norm(g: Any, c: float, n: Any) -> Any:
+    """The gradient `g` times c / n where the norm `n` is at least `c`, else `g`; `c` of 0 or less cuts nothing."""
+    return g if c <= 0 else K.switch(K.greater_equal(n, c), g * (c / n), g)
 
 
 def serialize(optimizer: Any) -> Any:
