@@ -5,6 +5,7 @@ What does not live here: anything that computes; each module is named as in Kera
 
 from graphc.frontend_keras import (
     activations,
+    applications,
     backend,
     callbacks,
     constraints,
@@ -23,5 +24,6 @@ from graphc.frontend_keras.models import Model, Sequential
 
 __version__ = "2.2.4"
 
-__all__ = ["Input", "Model", "Sequential", "__version__", "activations", "backend", "callbacks", "constraints",
-           "engine", "initializers", "layers", "losses", "metrics", "models", "optimizers", "regularizers", "utils"]
+__all__ = ["Input", "Model", "Sequential", "__version__", "activations", "applications", "backend", "callbacks",
+           "constraints", "engine", "initializers", "layers", "losses", "metrics", "models", "optimizers",
+           "regularizers", "utils"]
