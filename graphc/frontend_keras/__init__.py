@@ -18,6 +18,7 @@ from graphc.frontend_keras import (
     optimizers,
     regularizers,
     utils,
+    wrappers,
 )
 from graphc.frontend_keras.layers import Input
 from graphc.frontend_keras.models import Model, Sequential
@@ -26,4 +27,4 @@ __version__ = "2.2.4"
 
 __all__ = ["Input", "Model", "Sequential", "__version__", "activations", "applications", "backend", "callbacks",
            "constraints", "engine", "initializers", "layers", "losses", "metrics", "models", "optimizers",
-           "regularizers", "utils"]
+           "regularizers", "utils", "wrappers"]
