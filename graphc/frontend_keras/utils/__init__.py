@@ -1,9 +1,9 @@
 """The names of keras.utils.
 
-What does not live here: utilities for files from the network, plotting and several devices.
+What does not live here: plotting and several devices.
 """
 from graphc.frontend_keras.utils import data_utils, generic_utils, io_utils, layer_utils, np_utils
-from graphc.frontend_keras.utils.data_utils import GeneratorEnqueuer, OrderedEnqueuer, Sequence
+from graphc.frontend_keras.utils.data_utils import GeneratorEnqueuer, OrderedEnqueuer, Sequence, get_file
 from graphc.frontend_keras.utils.generic_utils import (
                                                        CustomObjectScope,
                                                        custom_object_scope,
@@ -11,11 +11,12 @@ from graphc.frontend_keras.utils.generic_utils import (
                                                        get_custom_objects,
                                                        serialize_keras_object,
 )
+from graphc.frontend_keras.utils.io_utils import HDF5Matrix
 from graphc.frontend_keras.utils.layer_utils import count_params, get_source_inputs, print_summary
 from graphc.frontend_keras.utils.np_utils import normalize, to_categorical
 from graphc.frontend_keras.utils.progbar import Progbar
 
-__all__ = ["CustomObjectScope", "GeneratorEnqueuer", "OrderedEnqueuer", "Progbar", "Sequence", "count_params",
-           "custom_object_scope", "data_utils", "deserialize_keras_object", "generic_utils", "get_custom_objects",
-           "get_source_inputs", "io_utils", "layer_utils", "normalize", "np_utils", "print_summary",
-           "serialize_keras_object", "to_categorical"]
+__all__ = ["CustomObjectScope", "GeneratorEnqueuer", "HDF5Matrix", "OrderedEnqueuer", "Progbar", "Sequence",
+           "count_params", "custom_object_scope", "data_utils", "deserialize_keras_object", "generic_utils",
+           "get_custom_objects", "get_file", "get_source_inputs", "io_utils", "layer_utils", "normalize", "np_utils",
+           "print_summary", "serialize_keras_object", "to_categorical"]

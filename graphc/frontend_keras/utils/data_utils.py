@@ -1,6 +1,7 @@
 """Batches made by the user's own code: Sequence, and the queues that have batches made ahead of their use.
 
-What does not live here: training on them (engine/training_generator.py), files from the network.
+What does not live here: training on them (engine/training_generator.py); files from the network (downloads.py), whose
+names Keras has here.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from graphc.errors import ArgumentError
+from graphc.frontend_keras.utils.downloads import get_file, validate_file
+
+__all__ = ["GeneratorEnqueuer", "NotThreadSafeError", "OrderedEnqueuer", "Sequence", "SequenceEnqueuer", "Workers",
+           "get_file", "iter_sequence_infinite", "validate_file"]
 
 Batches = Iterator[Any]
 
