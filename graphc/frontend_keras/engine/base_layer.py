@@ -17,7 +17,9 @@ from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import initializers
 from graphc.frontend_keras.engine import dialects, layouts
 from graphc.frontend_keras.engine.attachments import Attachments
+from graphc.frontend_keras.engine.copies import Copyable
 from graphc.frontend_keras.engine.input_spec import InputSpec, check_inputs, symbolic_inputs
+from graphc.frontend_keras.engine.legacy import shape_first
 from graphc.frontend_keras.engine.node import Node
 from graphc.frontend_keras.engine.node_access import NodeAccess
 from graphc.frontend_keras.engine.shapes import StaticShape, default_name, shape_argument, snake_case
@@ -42,7 +44,7 @@ class NotBuiltLayerError(GraphcError, RuntimeError):
     """A question about weights was asked before the layer had any."""
 
 
-class Layer(NodeAccess, Attachments):
+class Layer(NodeAccess, Attachments, Copyable):
     """Base of the layers: subclasses define `call`, those with weights also `build`.
 
     name               unique within a model; default `dense_1`, `dense_2`, ...
@@ -75,6 +77,7 @@ class Layer(NodeAccess, Attachments):
         self._inbound_nodes: list[Node] = []
         self._outbound_nodes: list[Node] = []
         self._initial_weights = kwargs.get("weights")
+        self._penalised_weights: list[tuple[Any, Any]] = []
         self._clear_attachments()
         self._take_input_shape(kwargs)
 
@@ -109,6 +112,7 @@ class Layer(NodeAccess, Attachments):
         """Make the weights for inputs of this shape; here there are none."""
         self.built = True
 
+    @shape_first
     def add_weight(self, name: str | None = None, shape: Sequence[int] = (), dtype: str | None = None,
                    initializer: Any = None, regularizer: Any = None, trainable: bool = True,
                    constraint: Any = None) -> Any:
@@ -117,7 +121,7 @@ class Layer(NodeAccess, Attachments):
         regularizer  a penalty on it that joins the total loss
         constraint   applied after each update
 
-        Raises ArgumentError for a shape that is not known.
+        Keras 1's order, in which the shape comes first, is taken too. Raises ArgumentError for a shape that is not known.
         """
         if any(size is None for size in shape):
             raise ArgumentError(f"the shape of the weight {name!r} is not known", where=self.name, got=tuple(shape),
@@ -132,6 +136,7 @@ class Layer(NodeAccess, Attachments):
         if regularizer is not None:
             with K.name_scope("weight_regularizer"):
                 self.add_loss(regularizer(variable))
+            self._penalised_weights.append((regularizer, variable))
         (self._trainable_weights if trainable else self._non_trainable_weights).append(variable)
         return variable
 
@@ -202,14 +207,30 @@ class Layer(NodeAccess, Attachments):
             outputs, output_masks = self._call_and_mask(inputs, masks, dict(kwargs))
             made = [K.identity(x) if any(x is one for one in tensors) else x for x in to_list(outputs)]
             self._check_sizes(made)
+            self._note_own_shapes(tensors, made)
             self._add_inbound_node(tensors, made, to_list(masks), output_masks, kwargs)
             self._penalise_activity(made, tensors)
         return made if isinstance(outputs, list) else made[0]
+
+    def assert_input_compatibility(self, inputs: Any) -> None:
+        """Raises ShapeError for inputs that the layer's `input_spec` does not allow."""
+        check_inputs(self, inputs)
 
     def _check_sizes(self, outputs: list[Any]) -> None:
         for shape in map(K.int_shape, outputs):
             if prod(size for size in shape if size is not None) > MAX_OUTPUT:
                 raise ShapeError("the output is larger than any memory", where=self.name, got=shape)
+
+    def _note_own_shapes(self, inputs: list[Any], outputs: list[Any]) -> None:
+        """Give outputs the sizes that a subclass's compute_output_shape knows and the ops in `call` do not tell."""
+        if type(self).compute_output_shape is Layer.compute_output_shape or not any(
+                None in K.int_shape(x)[1:] for x in outputs):
+            return
+        said = self.compute_output_shape(unpack_singleton([K.int_shape(x) for x in inputs]))
+        for x, shape in zip(outputs, said if isinstance(said, list) else [said]):
+            found = K.int_shape(x)
+            if shape is not None and len(shape) == len(found):
+                x._keras_shape = tuple(one if size is None else size for size, one in zip(found, shape))
 
     def _build_for(self, tensors: list[Any]) -> None:
         """Build for the shapes of these inputs; a build that fails leaves the layer unbuilt and without weights."""
@@ -221,7 +242,7 @@ class Layer(NodeAccess, Attachments):
                 self._initial_weights = None
         except Exception:
             self.built = False
-            self._trainable_weights, self._non_trainable_weights = [], []
+            self._trainable_weights, self._non_trainable_weights, self._penalised_weights = [], [], []
             self._clear_attachments()
             raise
 
@@ -230,6 +251,7 @@ class Layer(NodeAccess, Attachments):
         if not is_all_none(masks) and "mask" not in kwargs and has_arg(self.call, "mask"):
             kwargs["mask"] = masks
         outputs = self.call(inputs, **kwargs)
+        outputs = list(outputs) if isinstance(outputs, tuple) else outputs
         if not all(K.is_tensor(x) for x in to_list(outputs)):
             raise ArgumentError("`call` did not return a tensor or a list of tensors", where=self.name,
                                 got=f"{outputs!r:.200}")
@@ -266,10 +288,10 @@ class Layer(NodeAccess, Attachments):
         """The shape of the output for inputs of this shape, with None for unknown sizes."""
         several = isinstance(input_shape, list)
         shapes: list[StaticShape] = input_shape if several else [input_shape]
-        layer = self if self.built else self._twin()
+        layer = self if self.built or type(self).build is Layer.build else self._twin()
         inputs = [K.placeholder(shape=tuple(shape), name=f"{self.name}_shape") for shape in shapes]
         with K.name_scope(layer.name):
-            if not layer.built:
+            if layer is not self:
                 layer._build_for(inputs)
             outputs = layer.call(inputs if several else inputs[0])
         found = [K.int_shape(x) for x in to_list(outputs)]

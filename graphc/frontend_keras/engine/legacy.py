@@ -52,6 +52,21 @@ def renamed_keywords(names: Mapping[str, str], hint: str = "", note: str = "",
     return decorate
 
 
+def shape_first(add_weight: Method) -> Method:
+    """Let `add_weight` take the order of Keras 1, the shape first: add_weight((3, 4), "name")."""
+
+    @functools.wraps(add_weight)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if args and isinstance(args[0], (tuple, list)):
+            kwargs["shape"], *args = args  # type: ignore[assignment]
+            if args and isinstance(args[0], str):
+                kwargs["name"], *args = args  # type: ignore[assignment]
+            args = (kwargs.pop("name", None), kwargs.pop("shape"), *args)
+        return add_weight(self, *args, **kwargs)
+
+    return wrapper
+
+
 def _rename(title: str, kwargs: dict[str, Any], old: str, new: str) -> None:
     if new in kwargs:
         raise KeywordError(f"`{old}` is the Keras 1 name of `{new}`, and both are given", where=title,

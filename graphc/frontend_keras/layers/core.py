@@ -68,13 +68,13 @@ class Dropout(Layer):
         self.rate = min(1.0, max(0.0, finite(rate, "rate", self.name)))
         self.noise_shape, self.seed = noise_shape, seed
 
-    def _noise_shape(self, inputs: Any) -> Any:
+    def _get_noise_shape(self, inputs: Any) -> Any:
         return self.noise_shape
 
     def call(self, inputs: Any, training: Any = None) -> Any:  # type: ignore[override]
         if not 0.0 < self.rate < 1.0:
             return inputs
-        return K.in_train_phase(lambda: K.dropout(inputs, self.rate, self._noise_shape(inputs), seed=self.seed),
+        return K.in_train_phase(lambda: K.dropout(inputs, self.rate, self._get_noise_shape(inputs), seed=self.seed),
                                 inputs, training=training)
 
     def get_config(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class _SpatialDropout(Dropout):
         self.data_format = K.normalize_data_format(data_format)
         self.input_spec = InputSpec(ndim=self.ndim)
 
-    def _noise_shape(self, inputs: Any) -> Any:
+    def _get_noise_shape(self, inputs: Any) -> Any:
         spatial = (1,) * (self.ndim - 2)
         return (None, None, *spatial) if self.data_format == "channels_first" else (None, *spatial, None)
 

@@ -23,7 +23,8 @@ class Lambda(Layer):
     """A function of K as a layer.
 
     function      (inputs, mask=None?, **arguments) -> tensor
-    output_shape  accepted for scripts that give it; the shape follows from the function
+    output_shape  what compute_output_shape answers: the shape of one sample's output, or a function of the input's
+                  shape. A call does not need it: its shape follows from the function
     mask          the mask of the output: a tensor, or a function (inputs, mask)
     arguments     keywords for the function
     """
@@ -43,6 +44,18 @@ class Lambda(Layer):
             arguments["mask"] = mask
         output = self.function(inputs, **arguments)
         return output if isinstance(output, list) or K.is_tensor(output) else K.constant(output)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if self._output_shape is None:
+            return super().compute_output_shape(input_shape)
+        if not callable(self._output_shape):
+            first = input_shape[0] if isinstance(input_shape, list) else input_shape
+            return (first[0], *self._output_shape)
+        shape = self._output_shape(input_shape)
+        if not isinstance(shape, (list, tuple)):
+            raise ArgumentError("`output_shape` function must return a tuple or a list of tuples", where=self.name,
+                                got=repr(shape))
+        return shape if isinstance(shape, list) and shape and isinstance(shape[0], (list, tuple)) else tuple(shape)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return self.mask(inputs, mask) if callable(self.mask) else self.mask

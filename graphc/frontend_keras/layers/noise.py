@@ -73,10 +73,12 @@ class AlphaDropout(Layer):
         self.rate = finite(rate, "rate", self.name)
         self.noise_shape, self.seed = noise_shape, seed
 
+    def _get_noise_shape(self, inputs: Any) -> Any:
+        return self.noise_shape
+
     def _dropped(self, inputs: Any) -> Any:
-        sizes = K.shape(inputs)
-        shape = sizes if self.noise_shape is None else [
-            sizes[i] if size is None else size for i, size in enumerate(self.noise_shape)]
+        sizes, given = K.shape(inputs), self._get_noise_shape(inputs)
+        shape = sizes if given is None else [sizes[i] if size is None else size for i, size in enumerate(given)]
         kept = K.cast(K.greater_equal(K.random_uniform(shape, seed=self.seed), self.rate), K.floatx())
         a = ((1 - self.rate) * (1 + self.rate * _DROPPED ** 2)) ** -0.5
         b = -a * _DROPPED * self.rate

@@ -41,6 +41,10 @@ class Wrapper(HoldsCells):
         self.layer = layer
         self.trainable = trainable
 
+    def build(self, input_shape: Any = None) -> None:
+        """Nothing is made here: subclasses build `layer`."""
+        self.built = True
+
     @property
     def _cells(self) -> list[Any]:
         return [] if self.layer is None else [self.layer]

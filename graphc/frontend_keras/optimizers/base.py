@@ -6,8 +6,8 @@ What does not live here: update rules, how configurations of other Keras version
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping, Sequence
-from functools import reduce
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce, wraps
 from operator import add
 from typing import Any
 
@@ -32,8 +32,15 @@ class Optimizer:
     0 or None: not clipped. A number assigned to a hyper-parameter (`optimizer.lr = 0.1`) changes its
     value, also in functions that are compiled already.
 
+    `get_updates` also takes the order of Keras 1: (params, constraints, loss); the constraints are the variables' own.
+
     Raises KeywordError (a TypeError) for other keywords, ArgumentError for negative or non-finite values.
     """
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if "get_updates" in vars(cls):
+            cls.get_updates = _either_order(cls.get_updates)  # type: ignore[method-assign]
 
     def __init__(self, **kwargs: Any):
         for name, value in kwargs.items():
@@ -58,6 +65,13 @@ class Optimizer:
         if name == "learning_rate" and "lr" in self.__dict__:
             return self.lr
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What `copy` and `pickle` take: everything but the updates, which belong to one model's graph."""
+        return {**vars(self), "updates": []}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
 
     def get_updates(self, loss: Any, params: Sequence[Any]) -> list[Any]:
         """The updates of one step that makes the scalar `loss` smaller by changing the variables `params`."""
@@ -124,6 +138,17 @@ class Optimizer:
         if not isinstance(config, Mapping):
             raise ModelFormatError("config is not a dict", where=cls.__name__, expected="a dict", got=repr(config))
         return cls(**translated(cls, config))
+
+
+def _either_order(get_updates: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(get_updates)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if len(args) < 2 or not isinstance(args[0], (list, tuple)):
+            return get_updates(self, *args, **kwargs)
+        params, _, *loss = args
+        return get_updates(self, params=params, **({"loss": loss[0]} if loss else {}), **kwargs)
+
+    return wrapper
 
 
 def _norm_scale(grads: Sequence[Any], limit: float) -> Any:

@@ -5,12 +5,13 @@ What does not live here: the tables of names (each in its own module), reading c
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from graphc.errors import ArgumentError
-from graphc.frontend_keras.utils.generic_utils import deserialize_keras_object
+from graphc.frontend_keras.utils.generic_utils import deserialize_keras_object, is_custom
 
 
 class NamedObjects:
@@ -41,9 +42,22 @@ class NamedObjects:
         if isinstance(identifier, Mapping):
             return self.deserialize(identifier)
         if isinstance(identifier, str):
-            return self.deserialize({"class_name": identifier, "config": {}})
+            return self._named(identifier)
         if callable(identifier):
             return identifier
         article = "an" if self.kind[0] in "aeiou" else "a"
         raise ArgumentError(f"Could not interpret {self.kind} identifier",
                             expected=f"a name, {article} {self.kind}, a function or None", got=repr(identifier))
+
+    def _named(self, name: str) -> Any:
+        """What a name stands for: made without arguments, but a user's function that needs some is meant itself."""
+        if is_custom(name):
+            found = deserialize_keras_object(name, self.table, printable_module_name=self.kind)
+            if inspect.isfunction(found) and _needs_arguments(found):
+                return found
+        return self.deserialize({"class_name": name, "config": {}})
+
+
+def _needs_arguments(function: Any) -> bool:
+    return any(one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+               for one in inspect.signature(function).parameters.values())
