@@ -27,7 +27,7 @@ from graphc.frontend_keras.models import Model, Sequential
 
 __version__ = "2.2.4"
 
-_LATER = ("applications", "datasets", "preprocessing", "wrappers")
+_LATER = ("applications", "datasets", "legacy", "preprocessing", "wrappers")
 
 __all__ = ["Input", "Model", "Sequential", "__version__", "activations", "backend", "callbacks", "constraints",
            "engine", "initializers", "layers", "losses", "metrics", "models", "optimizers", "regularizers", "utils",

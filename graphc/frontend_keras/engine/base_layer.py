@@ -121,7 +121,7 @@ class Layer(NodeAccess, Attachments, Copyable):
         regularizer  a penalty on it that joins the total loss
         constraint   applied after each update
 
-        Keras 1's order, in which the shape comes first, is taken too. Raises ArgumentError for a shape that is not known.
+        Keras 1's order, in which the shape comes first, is taken too. Raises ArgumentError for an unknown shape.
         """
         if any(size is None for size in shape):
             raise ArgumentError(f"the shape of the weight {name!r} is not known", where=self.name, got=tuple(shape),

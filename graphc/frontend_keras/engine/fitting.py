@@ -20,6 +20,7 @@ from graphc.frontend_keras.engine.functions import TEST, TRAIN
 from graphc.frontend_keras.engine.keeping import Keeper, backup_of
 from graphc.frontend_keras.engine.resuming import Position
 from graphc.frontend_keras.engine.shapes import positive
+from graphc.frontend_keras.engine.symbolic_data import refuse_symbolic
 from graphc.frontend_keras.utils.checks import KeywordError
 from graphc.frontend_keras.utils.generic_utils import slice_arrays
 
@@ -37,9 +38,11 @@ def fit(model: Any, x: Any, y: Any, batch_size: int | None, epochs: int, verbose
                             where=model.name)
     batch_size = _batch_size(model, batch_size, steps_per_epoch)
     data = model._data(x, y, sample_weight, class_weight, batch_size)
+    if batch_size is not None:
+        refuse_symbolic([*data[0], *data[1]], "fit", "steps_per_epoch")
     data, held_out = _split(model, data, validation_data, validation_split, batch_size)
     _check_steps(steps_per_epoch, validation_steps, held_out)
-    samples = int(data[0][0].shape[0]) if data[0] else None
+    samples = data[0][0].shape[0] if data[0] else None
     span = range(epoch_number(initial_epoch, "initial_epoch"), epoch_number(epochs, "epochs"))
     found = make_callbacks(model, callbacks, verbose, steps_per_epoch)
     with ExitStack() as stack:
@@ -96,7 +99,7 @@ def _keeper(model: Any, checkpoint: Any, callbacks: Any, data: Split, held_out: 
     backup = backup_of(checkpoint, callbacks)
     if backup is None:
         return None
-    samples = int(data[0][0].shape[0]) if data[0] else None
+    samples = data[0][0].shape[0] if data[0] else None
     batches = steps if batch_size is None or samples is None else -(-samples // batch_size)
     facts = {"data": _shapes(data), "validation": None if held_out is None else _shapes(held_out), "samples": samples,
              "batch_size": batch_size, "batches": batches, "shuffle": str(shuffle), "initial_epoch": span.start}
@@ -166,6 +169,7 @@ def _split(model: Any, data: Split, validation_data: Any, share: float, batch_si
         return data, model._data(x, y, weight[0] if weight else None, None, batch_size)
     if not share:
         return data, None
+    refuse_symbolic([*data[0], *data[1]], "fit, validation_split", "validation_data")
     count = int(data[0][0].shape[0])
     at = int(count * (1.0 - share)) if 0.0 < share < 1.0 else 0
     if not 0 < at < count:

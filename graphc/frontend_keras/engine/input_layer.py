@@ -10,6 +10,7 @@ from typing import Any
 from graphc.errors import ArgumentError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.base_layer import Layer
+from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.engine.node import Node
 from graphc.frontend_keras.engine.shapes import default_name, shape_argument
 from graphc.frontend_keras.utils.generic_utils import unpack_singleton
@@ -31,6 +32,7 @@ class InputLayer(Layer):
 
     supports_masking = True
 
+    @renamed_keywords({"input_dtype": "dtype"})
     def __init__(self, input_shape: Any = None, batch_size: int | None = None, batch_input_shape: Any = None,
                  dtype: str | None = None, input_tensor: Any = None, sparse: bool = False, name: str | None = None):
         super().__init__(name=name or default_name("input"))

@@ -24,7 +24,7 @@ from graphc.frontend_keras.engine.shapes import default_name
 from graphc.frontend_keras.engine.traversal import trace
 from graphc.frontend_keras.saving import text
 from graphc.frontend_keras.utils.generic_utils import to_list, unpack_singleton
-from graphc.frontend_keras.utils.layer_utils import print_summary
+from graphc.frontend_keras.utils.layer_utils import get_source_inputs, print_summary
 from graphc.ir.graph import Graph
 
 
@@ -313,3 +313,6 @@ class Network(Layer):
     def to_yaml(self, **kwargs: Any) -> str:
         """The architecture as YAML text; keywords go to yaml.dump."""
         return text.to_yaml(self, **kwargs)
+
+
+__all__ = ["LayerTypeError", "Network", "NoConfigurationError", "get_source_inputs"]

@@ -29,6 +29,7 @@ from graphc.frontend_keras.engine.rows import Rows
 from graphc.frontend_keras.engine.sample_weights import weight_arrays
 from graphc.frontend_keras.engine.shapes import positive
 from graphc.frontend_keras.engine.standardize import check_lengths, input_arrays, target_arrays
+from graphc.frontend_keras.engine.symbolic_data import Feed, refuse_symbolic
 from graphc.frontend_keras.engine.training_generator import TrainingOnGenerators
 from graphc.frontend_keras.utils.generic_utils import unpack_singleton
 
@@ -255,6 +256,7 @@ class Model(TrainingOnGenerators, Network):
         Raises ArgumentError where there are no samples, CompileError.
         """
         function = self._function(kind, weights is not None)
+        refuse_symbolic([*inputs, *targets], self.name, "steps")
         rows = Rows([*inputs, *targets, *(weights or ())], function.inputs)
         if not rows.count:
             raise ArgumentError("there are no samples", where=self.name, got=f"shapes {[a.shape for a in inputs]}")
@@ -362,6 +364,7 @@ class Model(TrainingOnGenerators, Network):
         inputs, targets, weights = self._data(x, y, sample_weight, class_weight)
         if not inputs and not targets:
             return unpack_singleton(self._function(kind)([]))
+        inputs, targets = Feed(inputs)(), Feed(targets)()
         function, rows = self._rows(kind, inputs, targets, weights)
         if weights is None:
             self._remember(kind, function)
@@ -372,7 +375,7 @@ class Model(TrainingOnGenerators, Network):
         fast = self._fast.get(PREDICT)
         if fast is not None and type(x) is np.ndarray and x.shape[1:] == fast[0] and len(x):
             return fast[1]((x,))[0]
-        inputs = self._data(x, None, targets=False)[0]
+        inputs = Feed(self._data(x, None, targets=False)[0])()
         if not inputs:
             return unpack_singleton(self._function(PREDICT)([]))
         function, rows = self._rows(PREDICT, inputs)

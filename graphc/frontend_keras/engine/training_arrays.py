@@ -19,6 +19,7 @@ from graphc.frontend_keras.callbacks import BaseLogger, Callback, CallbackList, 
 from graphc.frontend_keras.engine.keeping import Keeper
 from graphc.frontend_keras.engine.resuming import Position
 from graphc.frontend_keras.engine.rows import Order, Pace, Rows
+from graphc.frontend_keras.engine.symbolic_data import Feed
 from graphc.frontend_keras.utils.progbar import Progbar
 
 SHOWN_SECONDS = 0.05
@@ -267,6 +268,7 @@ def predict_loop(function: Any, rows: Rows, batch_size: int, verbose: int = 0) -
 def fit_steps(model: Any, function: Any, arrays: list[Any], callbacks: CallbackList, steps: int, epochs: range,
               validate: Any, keeper: Keeper | None = None, start: Position | None = None) -> None:
     """Epochs of `steps` steps, each on all of the arrays (none, where the data are tensors of the model)."""
+    feed = Feed(arrays)
     for epoch, first in epochs_from(model, epochs, start):
         if not first:
             begin_epoch(model, callbacks, epoch)
@@ -274,7 +276,7 @@ def fit_steps(model: Any, function: Any, arrays: list[Any], callbacks: CallbackL
         for step in range(steps if first and model.stop_training else first, steps):
             batch_logs: dict[str, Any] = {"batch": step, "size": 1}
             callbacks.on_batch_begin(step, batch_logs)
-            batch_logs.update(zip(model.metrics_names, map(float, function(arrays))))
+            batch_logs.update(zip(model.metrics_names, map(float, function(feed()))))
             callbacks.on_batch_end(step, batch_logs)
             if keeper is not None:
                 keeper.after_batches(partial(Position, epoch, step + 1), 1)
@@ -288,9 +290,9 @@ def fit_steps(model: Any, function: Any, arrays: list[Any], callbacks: CallbackL
 def evaluate_steps(function: Any, arrays: list[Any], steps: int, verbose: int = 0) -> list[float]:
     """Means of the results of `steps` steps."""
     bar = Progbar(target=steps) if verbose == 1 else None
-    totals: list[float] = []
+    feed, totals = Feed(arrays), list[float]()
     for step in range(steps):
-        values = [float(value) for value in function(arrays)]
+        values = [float(value) for value in function(feed())]
         totals = [a + b for a, b in zip(totals, values)] if totals else values
         if bar is not None:
             bar.update(step + 1)
@@ -300,9 +302,9 @@ def evaluate_steps(function: Any, arrays: list[Any], steps: int, verbose: int = 
 def predict_steps(function: Any, arrays: list[Any], steps: int, verbose: int = 0) -> list[np.ndarray]:
     """The outputs of `steps` steps, one after the other."""
     bar = Progbar(target=steps) if verbose == 1 else None
-    parts: list[list[np.ndarray]] = []
+    feed, parts = Feed(arrays), list[list[np.ndarray]]()
     for step in range(steps):
-        parts.append(function(arrays))
+        parts.append(function(feed()))
         if bar is not None:
             bar.update(step + 1)
     return [np.concatenate(column) for column in zip(*parts)]

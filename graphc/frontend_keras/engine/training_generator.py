@@ -44,7 +44,7 @@ def _steps_of_samples(samples: Any, args: tuple[Any, ...], kwargs: Mapping[str, 
     return samples if at_once is None else samples // at_once
 
 
-_keras1_keywords = renamed_keywords(
+keras1_keywords = renamed_keywords(
     {"samples_per_epoch": "steps_per_epoch", "val_samples": "steps", "nb_epoch": "epochs",
      "nb_val_samples": "validation_steps", "nb_worker": "workers", "pickle_safe": "use_multiprocessing",
      "max_q_size": "max_queue_size"},
@@ -65,7 +65,7 @@ class TrainingOnGenerators:
     (a StopIteration) where a generator ends too early, and whatever the generator raises.
     """
 
-    @_keras1_keywords
+    @keras1_keywords
     def fit_generator(self, generator: Any, steps_per_epoch: float | None = None, epochs: int = 1, verbose: int = 1,
                       callbacks: Listing[Any] | None = None, validation_data: Any = None,
                       validation_steps: float | None = None, class_weight: Any = None, max_queue_size: int = 10,
@@ -80,7 +80,7 @@ class TrainingOnGenerators:
 
         Raises ArgumentError for checkpoints with generators, whose place nobody knows.
         """
-        _check_ready(self)
+        generator = _ready(self, generator)
         queueing = (workers, max_queue_size, use_multiprocessing)
         steps = _number_of_steps(steps_per_epoch, generator, "steps_per_epoch")
         validation = _Validation(self, validation_data, validation_steps, queueing)
@@ -103,16 +103,16 @@ class TrainingOnGenerators:
             fitting.end_training(listeners, keeper)
         return self.history  # type: ignore[attr-defined]
 
-    @_keras1_keywords
+    @keras1_keywords
     def evaluate_generator(self, generator: Any, steps: float | None = None, max_queue_size: int = 10,
                            workers: int = 1, use_multiprocessing: bool = False, verbose: int = 0) -> Any:
         """The loss, or a list of the loss and the metrics: means over the batches, weighted by their sizes."""
-        _check_ready(self)
+        generator = _ready(self, generator)
         count = _number_of_steps(steps, generator, "steps")
         with _opened(generator, count, (workers, max_queue_size, use_multiprocessing)) as batches:
             return unpack_singleton(_test(self, batches, count, verbose))
 
-    @_keras1_keywords
+    @keras1_keywords
     def predict_generator(self, generator: Any, steps: float | None = None, max_queue_size: int = 10,
                           workers: int = 1, use_multiprocessing: bool = False, verbose: int = 0) -> Any:
         """The outputs for all batches, one after the other; targets and weights in the batches are ignored."""
@@ -223,8 +223,22 @@ def _size(x: Any) -> int:
     return size
 
 
-def _check_ready(model: Any) -> None:
-    model._prepare_for(None, targets=True)
+def _ready(model: Any, source: Any) -> Any:
+    """The source of batches for a model that is compiled; one that is not built yet is built for the first batch."""
+    if model.built or model.optimizer is None or not _is_stream(source):
+        model._prepare_for(None, targets=True)
+        return source
+    if isinstance(source, Sequence):
+        model._prepare_for(_parts(source[0])[0], targets=True)
+        return source
+    batch = _Stream(source).take(0, 1)
+    model._prepare_for(_parts(batch)[0], targets=True)
+    return _again(batch, source)
+
+
+def _again(batch: Any, source: Iterator[Any]) -> Iterator[Any]:
+    yield batch
+    yield from source
 
 
 # ---- loops

@@ -26,6 +26,8 @@ from graphc.frontend_keras.layers.core import (
 from graphc.frontend_keras.layers.cudnn_recurrent import CuDNNGRU, CuDNNLSTM
 from graphc.frontend_keras.layers.embeddings import Embedding
 from graphc.frontend_keras.layers.function_layer import Lambda
+from graphc.frontend_keras.layers.keras1 import ConvRecurrent2D, Highway, MaxoutDense, Merge
+from graphc.frontend_keras.layers.keras1_recurrent import Recurrent
 from graphc.frontend_keras.layers.local import LocallyConnected1D, LocallyConnected2D
 from graphc.frontend_keras.layers.merge import (
     Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract, add, average, concatenate, dot, maximum,
@@ -45,13 +47,14 @@ from graphc.frontend_keras.layers.spatial import (
 from graphc.frontend_keras.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
 LAYERS = MappingProxyType({name: value for name, value in globals().items()
-                           if isinstance(value, type) and issubclass(value, Layer) and value is not Layer}
+                           if isinstance(value, type) and issubclass(value, Layer)
+                           and value not in (Layer, ConvRecurrent2D, Merge, Recurrent)}
                           | {"Functional": Model})
 """Class name in a configuration -> class, Keras 1's names included; tf_keras calls a Model Functional."""
 
 registry.fill(LAYERS)
 
 __all__ = [*(name for name in LAYERS if name not in ("Functional", "Model", "Sequential")), "LAYERS",
-           "AtrousConv1D", "AtrousConv2D", "AtrousConvolution1D", "AtrousConvolution2D", "Input", "InputSpec", "Layer",
-           "add", "average", "concatenate", "deserialize", "dot", "maximum", "minimum", "multiply", "serialize",
-           "subtract"]
+           "AtrousConv1D", "AtrousConv2D", "AtrousConvolution1D", "AtrousConvolution2D", "ConvRecurrent2D", "Input",
+           "InputSpec", "Layer", "Merge", "Recurrent", "add", "average", "concatenate", "deserialize", "dot",
+           "maximum", "minimum", "multiply", "serialize", "subtract"]

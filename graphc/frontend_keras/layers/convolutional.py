@@ -13,6 +13,7 @@ import warnings
 from functools import partial
 from typing import Any
 
+from graphc.frontend_keras.layers.convolutional_base import Convolution
 from graphc.frontend_keras.layers.convolutional_depthwise import DepthwiseConv2D, SeparableConv1D, SeparableConv2D
 from graphc.frontend_keras.layers.convolutional_plain import Conv1D, Conv2D, Conv3D
 from graphc.frontend_keras.layers.convolutional_transposed import Conv2DTranspose, Conv3DTranspose
@@ -35,6 +36,18 @@ from graphc.frontend_keras.layers.spatial import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+
+
+class _Conv(Convolution):
+    """What scripts derive convolutions from: Convolution of `rank` spatial axes."""
+
+    def __init__(self, rank: int, *args: Any, **kwargs: Any):
+        self.rank = rank
+        super().__init__(*args, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"rank": self.rank, **super().get_config()}
+
 
 Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
 SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D

@@ -14,7 +14,9 @@ from graphc.frontend_keras import regularizers
 from graphc.frontend_keras.backend.tensor import reshape_to
 from graphc.frontend_keras.engine import dialects
 from graphc.frontend_keras.engine.input_spec import InputSpec
-from graphc.frontend_keras.layers.convolutional_base import numbers, padding_word
+from graphc.frontend_keras.engine.legacy import renamed_keywords
+from graphc.frontend_keras.layers.convolutional_base import CONVERT_1, KERAS_1, numbers, padding_word, sizes_apart
+from graphc.frontend_keras.layers.recurrent import RECURRENT_1
 from graphc.frontend_keras.layers.recurrent_base import RNN
 from graphc.frontend_keras.layers.recurrent_cells import LSTMCell
 
@@ -163,6 +165,8 @@ def _of_cell(name: str) -> Any:
 class ConvLSTM2D(ConvRNN2D):
     """ConvRNN2D of a ConvLSTM2DCell. Arguments: ConvLSTM2DCell and RNN."""
 
+    @sizes_apart("nb_row", "nb_col")
+    @renamed_keywords({**RECURRENT_1, **KERAS_1}, convert=CONVERT_1)
     def __init__(self, filters: int, kernel_size: Any, strides: Any = (1, 1), padding: str = "valid",
                  data_format: str | None = None, dilation_rate: Any = (1, 1), activation: Any = "tanh",
                  recurrent_activation: Any = "hard_sigmoid", use_bias: bool = True,

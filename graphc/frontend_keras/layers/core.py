@@ -25,7 +25,7 @@ from graphc.frontend_keras.utils.checks import finite
 __all__ = ["Activation", "ActivityRegularization", "Dense", "Dropout", "Flatten", "Lambda", "Masking", "Permute",
            "RepeatVector", "Reshape", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"]
 
-_DENSE_1 = {"output_dim": "units", "init": "kernel_initializer", "W_regularizer": "kernel_regularizer",
+DENSE_1 = {"output_dim": "units", "init": "kernel_initializer", "W_regularizer": "kernel_regularizer",
            "b_regularizer": "bias_regularizer", "W_constraint": "kernel_constraint", "b_constraint": "bias_constraint",
            "bias": "use_bias"}
 _DENSE_HINT = "Did you mean Dense({args}, input_dim={value}) or Dense({args}, input_shape=({value},))?"
@@ -229,7 +229,7 @@ class Dense(Layer):
 
     supports_masking = True
 
-    @renamed_keywords(_DENSE_1, hint=_DENSE_HINT)
+    @renamed_keywords(DENSE_1, hint=_DENSE_HINT)
     def __init__(self, units: int, activation: Any = None, use_bias: bool = True,
                  kernel_initializer: Any = "glorot_uniform", bias_initializer: Any = "zeros",
                  kernel_regularizer: Any = None, bias_regularizer: Any = None, activity_regularizer: Any = None,

@@ -5,6 +5,7 @@ What does not live here: the lookup and its gradient (K.gather, graphc.ir.ops_ga
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from graphc.errors import ShapeError
@@ -34,6 +35,9 @@ class Embedding(Layer):
     def __init__(self, input_dim: int, output_dim: int, embeddings_initializer: Any = "uniform",
                  embeddings_regularizer: Any = None, activity_regularizer: Any = None,
                  embeddings_constraint: Any = None, mask_zero: bool = False, input_length: Any = None, **kwargs: Any):
+        if kwargs.pop("dropout", None) is not None:
+            warnings.warn("`Embedding` no longer has the argument `dropout`: put a SpatialDropout1D layer behind it.",
+                          stacklevel=3)
         if "input_shape" not in kwargs and "batch_input_shape" not in kwargs:
             known = input_length if isinstance(input_length, (list, tuple)) else (input_length,)
             kwargs["input_shape"] = tuple(known)

@@ -22,7 +22,7 @@ from graphc.frontend_keras.engine.input_spec import InputSpec
 from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.utils.checks import KeywordError, finite
 
-_WEIGHTS_1 = MappingProxyType({"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"})
+BATCH_NORMALIZATION_1 = MappingProxyType({"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"})
 _VARIANCES = ("sample", "batch", "batch unless 4-D")
 
 
@@ -80,7 +80,7 @@ class BatchNormalization(Layer):
     supports_masking = True
 
     @_without_mode
-    @renamed_keywords(_WEIGHTS_1)
+    @renamed_keywords(BATCH_NORMALIZATION_1)
     def __init__(self, axis: Any = -1, momentum: float = 0.99, epsilon: float = 1e-3, center: bool = True,
                  scale: bool = True, beta_initializer: Any = "zeros", gamma_initializer: Any = "ones",
                  moving_mean_initializer: Any = "zeros", moving_variance_initializer: Any = "ones",

@@ -11,8 +11,8 @@ from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.layers.convolutional_base import CONVERT_1, SpatialLayer, numbers, padding_word
 
-_POOLING_1D_1 = {"pool_length": "pool_size", "stride": "strides", "border_mode": "padding"}
-_POOLING_1 = {"border_mode": "padding", "dim_ordering": "data_format"}
+POOLING_1D_1 = {"pool_length": "pool_size", "stride": "strides", "border_mode": "padding"}
+POOLING_1 = {"border_mode": "padding", "dim_ordering": "data_format"}
 
 
 class _Pooling(SpatialLayer):
@@ -34,9 +34,14 @@ class _Pooling(SpatialLayer):
         self.strides = self.pool_size if strides is None else numbers(strides, self.rank, "strides", self.name)
         self.padding = padding_word(padding, self.name)
 
-    def call(self, inputs: Any) -> Any:  # type: ignore[override]
+    def _pooling_function(self, inputs: Any, pool_size: Any, strides: Any, padding: str, data_format: str) -> Any:
+        """What is done to windows; subclasses may do something else. One spatial axis comes as two here."""
         pool = K.pool3d if self.rank == 3 else K.pool2d
-        return pool(inputs, self.pool_size, self.strides, self.padding, self.data_format, pool_mode=self.mode)
+        return pool(inputs, pool_size, strides, padding, data_format, pool_mode=self.mode)
+
+    def call(self, inputs: Any) -> Any:  # type: ignore[override]
+        return self._pooling_function(inputs=inputs, pool_size=self.pool_size, strides=self.strides,
+                                      padding=self.padding, data_format=self.data_format)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "pool_size": self.pool_size, "padding": self.padding,
@@ -46,15 +51,16 @@ class _Pooling(SpatialLayer):
 class _Pooling1D(_Pooling):
     rank = 1
 
-    @renamed_keywords(_POOLING_1D_1)
+    @renamed_keywords(POOLING_1D_1)
     def __init__(self, pool_size: Any = 2, strides: Any = None, padding: str = "valid",
                  data_format: str | None = "channels_last", **kwargs: Any):
         super().__init__(pool_size, strides, padding, data_format, **kwargs)
 
     def call(self, inputs: Any) -> Any:  # type: ignore[override]
         unit = 2 if self.data_format == "channels_last" else 3
-        pooled = K.pool2d(K.expand_dims(inputs, unit), (*self.pool_size, 1), (*self.strides, 1), self.padding,
-                          self.data_format, pool_mode=self.mode)
+        pooled = self._pooling_function(inputs=K.expand_dims(inputs, unit), pool_size=(*self.pool_size, 1),
+                                        strides=(*self.strides, 1), padding=self.padding,
+                                        data_format=self.data_format)
         return K.squeeze(pooled, unit)
 
     def get_config(self) -> dict[str, Any]:
@@ -65,7 +71,7 @@ class _Pooling1D(_Pooling):
 class _Pooling2D(_Pooling):
     rank = 2
 
-    @renamed_keywords(_POOLING_1, convert=CONVERT_1)
+    @renamed_keywords(POOLING_1, convert=CONVERT_1)
     def __init__(self, pool_size: Any = (2, 2), strides: Any = None, padding: str = "valid",
                  data_format: str | None = None, **kwargs: Any):
         super().__init__(pool_size, strides, padding, data_format, **kwargs)
@@ -74,7 +80,7 @@ class _Pooling2D(_Pooling):
 class _Pooling3D(_Pooling):
     rank = 3
 
-    @renamed_keywords(_POOLING_1, convert=CONVERT_1)
+    @renamed_keywords(POOLING_1, convert=CONVERT_1)
     def __init__(self, pool_size: Any = (2, 2, 2), strides: Any = None, padding: str = "valid",
                  data_format: str | None = None, **kwargs: Any):
         super().__init__(pool_size, strides, padding, data_format, **kwargs)
@@ -121,6 +127,21 @@ class _GlobalPooling(SpatialLayer):
         return {**super().get_config(), "data_format": self.data_format}
 
 
+class _GlobalPooling1D(_GlobalPooling):
+    rank = 1
+
+    def __init__(self, data_format: str | None = "channels_last", **kwargs: Any):
+        super().__init__(data_format, **kwargs)
+
+
+class _GlobalPooling2D(_GlobalPooling):
+    rank = 2
+
+
+class _GlobalPooling3D(_GlobalPooling):
+    rank = 3
+
+
 class _GlobalMax(_GlobalPooling):
     def call(self, inputs: Any) -> Any:  # type: ignore[override]
         return K.max(inputs, axis=list(self.spatial_axes))
@@ -131,26 +152,17 @@ class _GlobalAverage(_GlobalPooling):
         return K.mean(inputs, axis=list(self.spatial_axes))
 
 
-class GlobalMaxPooling1D(_GlobalMax):
+class GlobalMaxPooling1D(_GlobalMax, _GlobalPooling1D):
     """The largest element of each channel over all steps. data_format is channels_last unless given."""
 
-    rank = 1
 
-    def __init__(self, data_format: str | None = "channels_last", **kwargs: Any):
-        super().__init__(data_format, **kwargs)
-
-
-class GlobalAveragePooling1D(_GlobalAverage):
+class GlobalAveragePooling1D(_GlobalAverage, _GlobalPooling1D):
     """The average of each channel over all steps that are not masked; the output carries no mask.
 
     data_format is channels_last unless given. A sample of which every step is masked gives NaN, as in Keras.
     """
 
-    rank = 1
     supports_masking = True
-
-    def __init__(self, data_format: str | None = "channels_last", **kwargs: Any):
-        super().__init__(data_format, **kwargs)
 
     def call(self, inputs: Any, mask: Any = None) -> Any:  # type: ignore[override]
         if mask is None:
@@ -163,28 +175,20 @@ class GlobalAveragePooling1D(_GlobalAverage):
         return None
 
 
-class GlobalMaxPooling2D(_GlobalMax):
+class GlobalMaxPooling2D(_GlobalMax, _GlobalPooling2D):
     """The largest element of each channel of an image."""
 
-    rank = 2
 
-
-class GlobalAveragePooling2D(_GlobalAverage):
+class GlobalAveragePooling2D(_GlobalAverage, _GlobalPooling2D):
     """The average of each channel of an image."""
 
-    rank = 2
 
-
-class GlobalMaxPooling3D(_GlobalMax):
+class GlobalMaxPooling3D(_GlobalMax, _GlobalPooling3D):
     """The largest element of each channel of a volume."""
 
-    rank = 3
 
-
-class GlobalAveragePooling3D(_GlobalAverage):
+class GlobalAveragePooling3D(_GlobalAverage, _GlobalPooling3D):
     """The average of each channel of a volume."""
-
-    rank = 3
 
 
 MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D

@@ -9,16 +9,18 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import regularizers
 from graphc.frontend_keras.engine import dialects
 from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.layers.recurrent_base import RNN
 from graphc.frontend_keras.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
 from graphc.frontend_keras.layers.recurrent_stacked import StackedRNNCells
+from graphc.frontend_keras.utils.generic_utils import to_list
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "SimpleRNN", "SimpleRNNCell", "StackedRNNCells"]
 
-_KERAS_1 = {"output_dim": "units", "init": "kernel_initializer", "inner_init": "recurrent_initializer",
+RECURRENT_1 = {"output_dim": "units", "init": "kernel_initializer", "inner_init": "recurrent_initializer",
             "inner_activation": "recurrent_activation", "W_regularizer": "kernel_regularizer",
             "b_regularizer": "bias_regularizer", "U_regularizer": "recurrent_regularizer", "dropout_W": "dropout",
             "dropout_U": "recurrent_dropout", "consume_less": "implementation", "forget_bias_init": "unit_forget_bias"}
@@ -67,7 +69,7 @@ class _CellLayer(RNN):
 class SimpleRNN(_CellLayer):
     """h' = activation(x . kernel + h . recurrent_kernel + bias). Arguments: SimpleRNNCell and RNN."""
 
-    @renamed_keywords(_KERAS_1)
+    @renamed_keywords(RECURRENT_1)
     def __init__(self, units: int, activation: Any = "tanh", use_bias: bool = True,
                  kernel_initializer: Any = "glorot_uniform", recurrent_initializer: Any = "orthogonal",
                  bias_initializer: Any = "zeros", kernel_regularizer: Any = None, recurrent_regularizer: Any = None,
@@ -108,7 +110,7 @@ class GRU(_GatedLayer):
 
     reset_after = _of_cell("reset_after")
 
-    @renamed_keywords(_KERAS_1)
+    @renamed_keywords(RECURRENT_1)
     def __init__(self, units: int, activation: Any = "tanh", recurrent_activation: Any = "hard_sigmoid",
                  use_bias: bool = True, kernel_initializer: Any = "glorot_uniform",
                  recurrent_initializer: Any = "orthogonal", bias_initializer: Any = "zeros",
@@ -131,7 +133,7 @@ class LSTM(_GatedLayer):
 
     unit_forget_bias = _of_cell("unit_forget_bias")
 
-    @renamed_keywords(_KERAS_1)
+    @renamed_keywords(RECURRENT_1)
     def __init__(self, units: int, activation: Any = "tanh", recurrent_activation: Any = "hard_sigmoid",
                  use_bias: bool = True, kernel_initializer: Any = "glorot_uniform",
                  recurrent_initializer: Any = "orthogonal", bias_initializer: Any = "zeros",
@@ -147,3 +149,20 @@ class LSTM(_GatedLayer):
                         recurrent_dropout, _not_0(implementation))
         super().__init__(cell, activity_regularizer, return_sequences=return_sequences, return_state=return_state,
                          go_backwards=go_backwards, stateful=stateful, unroll=unroll, **kwargs)
+
+
+# ---- what own cells and layers import from Keras's module
+
+def _generate_dropout_mask(ones: Any, rate: float, training: Any = None, count: int = 1) -> Any:
+    """A dropout mask of the shape of `ones`, which is 1 outside of training; a list of them for a count above 1."""
+    masks = [K.in_train_phase(lambda: K.dropout(ones, rate), ones, training=training) for _ in range(count)]
+    return masks[0] if count == 1 else masks
+
+
+def _standardize_args(inputs: Any, initial_state: Any, constants: Any, num_constants: int | None
+                      ) -> tuple[Any, Any, Any]:
+    """Inputs, initial states and constants apart, each of the last two as a list or None."""
+    if isinstance(inputs, list):
+        end = len(inputs) - (num_constants or 0)
+        return inputs[0], inputs[1:end] or None, inputs[end:] if num_constants else None
+    return (inputs, *(None if x is None else to_list(x, allow_tuple=True) for x in (initial_state, constants)))

@@ -127,7 +127,7 @@ class TimeDistributed(Wrapper):
 
     supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = None) -> None:
         if len(input_shape) < 3:
             raise ShapeError("TimeDistributed needs inputs of at least 3 axes: samples, time, and those of a step",
                              where=self.name, got=tuple(input_shape))
@@ -205,7 +205,7 @@ class Bidirectional(Wrapper):
     def _cells(self) -> list[Any]:
         return [] if self.backward_layer is None else [self.forward_layer, self.backward_layer]
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = None) -> None:
         for one in self._cells:
             with K.name_scope(one.name):
                 if not one.built:

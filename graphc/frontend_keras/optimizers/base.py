@@ -40,7 +40,7 @@ class Optimizer:
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if "get_updates" in vars(cls):
-            cls.get_updates = _either_order(cls.get_updates)  # type: ignore[method-assign]
+            cls.get_updates = either_order(cls.get_updates)  # type: ignore[method-assign]
 
     def __init__(self, **kwargs: Any):
         for name, value in kwargs.items():
@@ -140,7 +140,9 @@ class Optimizer:
         return cls(**translated(cls, config))
 
 
-def _either_order(get_updates: Callable[..., Any]) -> Callable[..., Any]:
+def either_order(get_updates: Callable[..., Any]) -> Callable[..., Any]:
+    """Let `get_updates(loss, params)` also take the order of Keras 1: (params, constraints, loss)."""
+
     @wraps(get_updates)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         if len(args) < 2 or not isinstance(args[0], (list, tuple)):
