@@ -5,13 +5,12 @@ What does not live here: the classes themselves (engine/), files with weights.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 from graphc.errors import ArgumentError
 from graphc.frontend_keras import layers
 from graphc.frontend_keras.engine.input_layer import Input, InputLayer
+from graphc.frontend_keras.engine.saving import load_model, save_model
 from graphc.frontend_keras.engine.sequential import Sequential
 from graphc.frontend_keras.engine.training import Model
 from graphc.frontend_keras.saving.text import model_from_config, model_from_json, model_from_yaml
@@ -19,28 +18,6 @@ from graphc.frontend_keras.utils.generic_utils import CustomObjectScope, to_list
 
 __all__ = ["Input", "InputLayer", "Model", "Sequential", "clone_model", "load_model", "model_from_config",
            "model_from_json", "model_from_yaml", "save_model"]
-
-
-def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
-    """Write a model as Keras 2 does: architecture, weights and, if it is compiled, how it is trained, in one HDF5 file.
-
-    filepath           a path, or an open h5py group
-    overwrite          whether to replace a file that exists without asking
-    include_optimizer  whether to write optimizer, loss, metrics and the optimizer's state
-
-    Raises ArgumentError for a model that is not built.
-    """
-    model.save(filepath, overwrite, include_optimizer)
-
-
-def load_model(filepath: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Any:
-    """The model of a file, with its weights; compiled, and training can go on where it stopped, if the file says how.
-
-    custom_objects  name -> class or function, for what is not part of Keras
-
-    Raises OSError, ModelFormatError, ArgumentError (unknown names).
-    """
-    return import_module("graphc.frontend_keras.saving.model_files").load_model(filepath, custom_objects, compile)
 
 
 def clone_model(model: Any, input_tensors: Any = None) -> Any:

@@ -126,12 +126,6 @@ def test_origins_nest_and_end():
     assert current_origin() == ""
 
 
-@pytest.mark.parametrize("name", ["ctc_batch_cost", "ctc_decode"])
-def test_what_is_missing_says_so(name):
-    with pytest.raises(NotImplementedError, match=rf"K\.{name} is not built yet"):
-        getattr(K, name)(1, 2, strides=3)
-
-
 def test_precision_is_a_setting():
     assert K.precision() == "default"
     with pytest.raises(ArgumentError, match="no such precision"):

@@ -5,7 +5,7 @@ What does not live here: what they do (saving/), which needs h5py and is importe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphc.frontend_keras.saving.text import model_from_config, model_from_json, model_from_yaml
@@ -15,12 +15,24 @@ __all__ = ["load_model", "load_weights_from_hdf5_group", "load_weights_from_hdf5
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
-    """See keras.models.save_model."""
+    """Write a model as Keras 2 does: architecture, weights and, if it is compiled, how it is trained, in one HDF5 file.
+
+    filepath           a path, or an open h5py group
+    overwrite          whether to replace a file that exists without asking
+    include_optimizer  whether to write optimizer, loss, metrics and the optimizer's state
+
+    Raises ArgumentError for a model that is not built.
+    """
     model.save(filepath, overwrite, include_optimizer)
 
 
-def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True) -> Any:
-    """See keras.models.load_model."""
+def load_model(filepath: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Any:
+    """The model of a file, with its weights; compiled, and training can go on where it stopped, if the file says how.
+
+    custom_objects  name -> class or function, for what is not part of Keras
+
+    Raises OSError, ModelFormatError, ArgumentError (unknown names).
+    """
     from graphc.frontend_keras.saving.model_files import load_model as load
     return load(filepath, custom_objects, compile)
 
