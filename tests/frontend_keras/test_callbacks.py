@@ -1,13 +1,12 @@
 """Callbacks on a stand-in for a model: what they print, write, change and stop, and in which order."""
 
-import sys
 import time
 import types
 
 import numpy as np
 import pytest
 
-from graphc.errors import ArgumentError, TargetError
+from graphc.errors import ArgumentError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import callbacks
 from graphc.frontend_keras.utils.progbar import Progbar
@@ -416,42 +415,3 @@ def test_lambda_callback():
     assert [call[0] for call in calls] == ["on_batch_begin", "on_batch_end", "on_train_begin", "on_epoch_begin",
                                            "on_epoch_end", "on_train_end"]
     assert calls[4] == ("on_epoch_end", 0, {"loss": 5})
-
-
-class TestRemoteMonitor:
-    def test_without_requests(self, monkeypatch):
-        monkeypatch.setitem(sys.modules, "requests", None)
-        with pytest.raises(ImportError, match="RemoteMonitor requires the `requests` library"):
-            callbacks.RemoteMonitor()
-
-    def server(self, monkeypatch, error=None):
-        posts = []
-
-        def post(url, **content):
-            posts.append((url, content))
-            if error:
-                raise error
-
-        exceptions = types.SimpleNamespace(RequestException=OSError)
-        monkeypatch.setitem(sys.modules, "requests",
-                            types.SimpleNamespace(post=post, exceptions=exceptions))
-        return posts
-
-    def test_posts(self, monkeypatch):
-        posts = self.server(monkeypatch)
-        train(callbacks.RemoteMonitor(), [{"loss": np.float32(0.5)}])
-        train(callbacks.RemoteMonitor("http://host", "/path", send_as_json=True, headers={"a": "b"}), [{"loss": 1}])
-        assert posts == [
-            ("http://localhost:9000/publish/epoch/end/",
-             {"headers": None, "data": {"data": '{"epoch": 0, "loss": 0.5}'}}),
-            ("http://host/path", {"headers": {"a": "b"}, "json": {"epoch": 0, "loss": 1}})]
-
-    def test_no_answer(self, monkeypatch):
-        self.server(monkeypatch, OSError("refused"))
-        with pytest.warns(UserWarning, match="http://localhost:9000"):
-            train(callbacks.RemoteMonitor(), [{"loss": 1}])
-
-
-def test_tensorboard_is_refused():
-    with pytest.raises(TargetError, match="TensorBoard"):
-        callbacks.TensorBoard(log_dir="logs")

@@ -1,13 +1,12 @@
-"""Callbacks that record and show results: means, history, progress bar, CSV file, remote server.
+"""Callbacks that record and show results: means, history, progress bar, CSV file.
 
-What does not live here: callbacks that change the training (control.py), files of models (checkpoint.py).
+What does not live here: callbacks that change the training (control.py), files of models (checkpoint.py), a server
+(remote.py), TensorBoard (tensorboard.py).
 """
 
 from __future__ import annotations
 
 import csv
-import importlib
-import json
 import os
 import warnings
 from collections.abc import Iterable, Mapping
@@ -15,7 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError, TargetError
+from graphc.errors import ArgumentError
 from graphc.frontend_keras.callbacks.base import Callback, Logs, replayable
 from graphc.frontend_keras.utils.progbar import Progbar
 
@@ -238,45 +237,3 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str) or np.ndim(value) == 0:
         return value
     return '"[' + ", ".join(map(str, value)) + ']"'
-
-
-class RemoteMonitor(Callback):
-    """Posts the results of each epoch to a server; needs the package `requests`.
-
-    root          URL of the server
-    path          below it
-    field         name of the form field that holds the JSON text
-    headers       HTTP headers, or None
-    send_as_json  whether the JSON text is the whole body
-
-    Raises ImportError without the package.
-    """
-
-    def __init__(self, root: str = "http://localhost:9000", path: str = "/publish/epoch/end/", field: str = "data",
-                 headers: dict[str, str] | None = None, send_as_json: bool = False):
-        super().__init__()
-        self.root, self.path, self.field = root, path, field
-        self.headers, self.send_as_json = headers, send_as_json
-        try:
-            self._requests: Any = importlib.import_module("requests")
-        except ImportError as error:
-            raise ImportError("RemoteMonitor requires the `requests` library. Install it: pip install requests") \
-                from error
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        content = {"epoch": epoch} | {name: value.item() if isinstance(value, np.generic | np.ndarray) else value
-                                      for name, value in (logs or {}).items()}
-        body = {"json": content} if self.send_as_json else {"data": {self.field: json.dumps(content)}}
-        try:
-            self._requests.post(self.root + self.path, headers=self.headers, **body)
-        except self._requests.exceptions.RequestException:
-            warnings.warn(f"could not reach the server of RemoteMonitor at {self.root}", stacklevel=2)
-
-
-class TensorBoard(Callback):
-    """Keras writes event files for TensorBoard with this; here it is not available. Raises TargetError."""
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__()
-        raise TargetError("event files for TensorBoard are not written", where="TensorBoard",
-                          fix="Use CSVLogger, or the history that fit returns.")
