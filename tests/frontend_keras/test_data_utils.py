@@ -187,13 +187,6 @@ def test_a_sequence_without_batches():
             missing(Sequence())
 
 
-def test_processes_are_not_used_and_this_is_said():
-    enqueuer = OrderedEnqueuer(Numbers(), use_multiprocessing=True)
-    with pytest.warns(UserWarning, match="batches are made by threads"):
-        enqueuer.start()
-    enqueuer.stop()
-
-
 def test_stop_does_not_wait_for_ever():
     never = threading.Event()
 

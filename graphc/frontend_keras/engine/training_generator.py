@@ -6,6 +6,7 @@ What does not live here: making batches ahead of their use (utils/data_utils.py)
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Listing
 from contextlib import ExitStack, contextmanager
@@ -58,8 +59,9 @@ class TrainingOnGenerators:
     generator            gives (x, y) or (x, y, sample_weight), again and again; or a Sequence of such batches
     steps                batches to take; default: as many as the Sequence has
     max_queue_size       how many batches are made ahead
-    workers              threads that make them; 0: each is made when it is needed
-    use_multiprocessing  accepted; threads serve in place of processes
+    workers              threads or processes that make them; 0: each is made when it is needed
+    use_multiprocessing  whether they are processes (utils/batch_processes.py): for code that is slow and holds Python's
+                         lock. A generator runs in each of them, so that several may repeat its batches
 
     Raises ArgumentError (a ValueError) for other batches and for a missing number of steps, DataExhaustedError
     (a StopIteration) where a generator ends too early, and whatever the generator raises.
@@ -170,6 +172,9 @@ def _opened(source: Any, wanted: int, queueing: tuple[int, int, bool], shuffle: 
     if workers < 1:
         yield _Stream(iter_sequence_infinite(source, done % len(source)) if ordered else source)
         return
+    if use_multiprocessing and workers > 1 and not ordered:
+        warnings.warn("several processes each run the generator from its beginning, so that batches may come several "
+                      "times: use a `keras.utils.Sequence`, or workers=1", stacklevel=5)
     enqueuer: SequenceEnqueuer = (OrderedEnqueuer(source, use_multiprocessing, shuffle) if ordered else
                                   GeneratorEnqueuer(source, use_multiprocessing))
     enqueuer.wanted = wanted

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import inspect
 import math
-import queue
 import random
-import threading
 import time
 import warnings
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
+from functools import partial
 from typing import Any
 
 from graphc.errors import ArgumentError
+from graphc.frontend_keras.utils import batch_processes
 from graphc.frontend_keras.utils.downloads import get_file, validate_file
+from graphc.frontend_keras.utils.workers import Workers
 
 __all__ = ["GeneratorEnqueuer", "NotThreadSafeError", "OrderedEnqueuer", "Sequence", "SequenceEnqueuer", "Workers",
            "get_file", "iter_sequence_infinite", "validate_file"]
@@ -70,51 +71,20 @@ def iter_sequence_infinite(sequence: Sequence, first: int = 0) -> Batches:
         yield from sequence
 
 
-class Workers:
-    """Daemon threads that carry out calls in the order in which they are handed in.
-
-    Threads of concurrent.futures would keep the process alive while one of them waits for the user's data.
-    """
-
-    def __init__(self, count: int):
-        self._calls: queue.SimpleQueue[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]] | None]
-        self._calls = queue.SimpleQueue()
-        self._count = count
-        for _ in range(count):
-            threading.Thread(target=self._work, daemon=True).start()
-
-    def submit(self, call: Callable[..., Any], *args: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        self._calls.put((future, call, args))
-        return future
-
-    def close(self) -> None:
-        """Let the threads end after the calls they have; waits for nothing."""
-        for _ in range(self._count):
-            self._calls.put(None)
-
-    def _work(self) -> None:
-        while (task := self._calls.get()) is not None:
-            future, call, args = task
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(call(*args))
-                except BaseException as error:
-                    future.set_exception(error)
-            del task, future, call, args
-
-
 class SequenceEnqueuer(ABC):
-    """Has threads make batches ahead of their use. Base of OrderedEnqueuer and GeneratorEnqueuer.
+    """Has threads or processes make batches ahead of their use. Base of OrderedEnqueuer and GeneratorEnqueuer.
 
     sequence             where the batches come from
-    use_multiprocessing  accepted; threads serve in place of processes, and a warning says so
+    use_multiprocessing  whether processes make them (batch_processes.py); threads, with a warning, where none can be
+                         forked
     """
 
     patience = 5.0
     """Seconds that `stop` waits, unless told, for a batch that is being made."""
     wanted: float = math.inf
     """How many batches will be used; where that is known, no further ones are made."""
+    random_seed: int | None = None
+    """What processes seed NumPy's and Python's generators with; default: NumPy's state when they are started."""
 
     def __init__(self, sequence: Any, use_multiprocessing: bool = False):
         self.sequence, self.use_multiprocessing = sequence, use_multiprocessing
@@ -127,11 +97,18 @@ class SequenceEnqueuer(ABC):
 
     def start(self, workers: int = 1, max_queue_size: int = 10) -> None:
         """Begin to make batches: `workers` at a time, and no more than `max_queue_size` ahead."""
-        if self.use_multiprocessing:
-            warnings.warn("`use_multiprocessing`: batches are made by threads; processes are not used.", stacklevel=2)
+        if self.use_multiprocessing and not batch_processes.available():
+            warnings.warn("`use_multiprocessing`: batches are made by threads, since no process can be forked here.",
+                          stacklevel=2)
+            self.use_multiprocessing = False
         self.workers, self._size = workers, max(1, max_queue_size)
-        self._pool = Workers(self._threads(workers))
+        self._pool = self._new_pool()
         self._begin()
+
+    def _new_pool(self) -> Workers:
+        if not self.use_multiprocessing:
+            return Workers(self._threads(self.workers))
+        return batch_processes.Processes(max(1, self.workers), self._maker(), self._asked, self.random_seed)
 
     def stop(self, timeout: float | None = None) -> None:
         """Make no more batches, and wait until none is being made, at most `timeout` seconds."""
@@ -142,11 +119,13 @@ class SequenceEnqueuer(ABC):
         left = [future for future in self._made if not future.cancel()]
         self._made.clear()
         end = time.monotonic() + (self.patience if timeout is None else timeout)
-        for future in left:
-            try:
+        try:
+            for future in left:
                 future.exception(max(0.0, end - time.monotonic()))
-            except (CancelledError, TimeoutError):
-                return
+        except (CancelledError, TimeoutError):
+            pass
+        finally:
+            pool.end()
 
     def get(self) -> Batches:
         """The batches, until `stop`. What goes wrong while one is made is raised here; None is left out."""
@@ -171,15 +150,19 @@ class SequenceEnqueuer(ABC):
             if call is None:
                 return
             self._asked += 1
-            self._made.append(self._pool.submit(*call))
+            self._made.append(self._pool.submit(self._maker(), *call))
 
     @abstractmethod
     def _begin(self) -> None:
         """Hand the first calls to the threads."""
 
     @abstractmethod
+    def _maker(self) -> Callable[..., Any]:
+        """The function that makes batches."""
+
+    @abstractmethod
     def _call(self) -> tuple[Any, ...] | None:
-        """The function that makes the next batch, and its arguments; None where that has to wait."""
+        """Its arguments for the next batch; None where that has to wait."""
 
     @abstractmethod
     def _next(self) -> Any:
@@ -238,8 +221,11 @@ class OrderedEnqueuer(SequenceEnqueuer):
         self._waiting = deque(self._order)
         self._fill()
 
+    def _maker(self) -> Callable[..., Any]:
+        return self.sequence.__getitem__  # type: ignore[no-any-return]
+
     def _call(self) -> tuple[Any, ...] | None:
-        return (self.sequence.__getitem__, self._waiting.popleft()) if self._waiting else None
+        return (self._waiting.popleft(),) if self._waiting else None
 
     def _next(self) -> Any:
         self.end_epoch()
@@ -259,14 +245,26 @@ class OrderedEnqueuer(SequenceEnqueuer):
             self.sequence.on_epoch_end()
             self._ended = True
         if self._asked < self.wanted:
+            self._renew_processes()
             self._begin_epoch()
+
+    def _renew_processes(self) -> None:
+        """Have processes see what `on_epoch_end` has changed."""
+        changes = getattr(type(self.sequence), "on_epoch_end", None) is not Sequence.on_epoch_end
+        if self.use_multiprocessing and changes and self._pool is not None:
+            self._pool.close()
+            self._pool.end()
+            self._pool = self._new_pool()
 
 
 class GeneratorEnqueuer(SequenceEnqueuer):
     """The batches of a generator, in its order; they end where it ends.
 
     A plain generator runs in one thread, whatever the number of workers: no two threads may run it at once. Another
-    iterator is asked by all of them, and must be made for that. `wait_time` and `random_seed` change nothing.
+    iterator is asked by all of them, and must be made for that. Each process has a generator of its own, as it was when
+    the process was started: several give every batch that does not depend on chance several times.
+
+    random_seed  see SequenceEnqueuer; wait_time changes nothing
 
     Raises NotThreadSafeError (a RuntimeError) where such an iterator was not made for several threads.
     """
@@ -274,6 +272,7 @@ class GeneratorEnqueuer(SequenceEnqueuer):
     def __init__(self, sequence: Any, use_multiprocessing: bool = False, wait_time: float | None = None,
                  random_seed: int | None = None):
         super().__init__(sequence, use_multiprocessing)
+        self.random_seed = random_seed
 
     def _threads(self, workers: int) -> int:
         return 1 if inspect.isgenerator(self.sequence) else super()._threads(workers)
@@ -281,8 +280,11 @@ class GeneratorEnqueuer(SequenceEnqueuer):
     def _begin(self) -> None:
         self._fill()
 
+    def _maker(self) -> Callable[..., Any]:
+        return partial(next, self.sequence)
+
     def _call(self) -> tuple[Any, ...] | None:
-        return (next, self.sequence)
+        return ()
 
     def get(self) -> Batches:
         """The batches, until `stop` or the end of the generator."""

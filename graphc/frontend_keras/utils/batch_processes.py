@@ -1,0 +1,135 @@
+"""Processes that make batches: forked, so that they have the user's code and data without being sent them.
+
+Each has a thread here that hands it one call at a time and waits for the answer, so whatever happens to a process is an
+error of the batch it was making. Results are sent back pickled.
+
+What does not live here: which batches are made, and when (data_utils.py).
+"""
+
+from __future__ import annotations
+
+import pickle
+import random
+import signal
+import traceback
+import warnings
+from collections.abc import Callable
+from multiprocessing import get_all_start_methods, get_context
+from typing import Any
+
+import numpy as np
+
+from graphc.errors import GraphcError
+from graphc.frontend_keras.utils.workers import Workers
+
+
+_ours: set[Any] = set()
+"""This process's ends of the pipes to all such processes. Each new one closes them: else it would keep the others
+waiting when this process is killed."""
+
+
+class WorkerError(GraphcError, RuntimeError):
+    """A process ended in the middle of a batch, or its result cannot be sent to this one."""
+
+
+def available() -> bool:
+    """Whether processes can be forked here."""
+    return "fork" in get_all_start_methods()
+
+
+class Processes(Workers):
+    """`count` processes that carry out `make(*arguments)`, in the order in which the arguments are handed in.
+
+    NumPy's and Python's global generators are seeded anew for each call: by what NumPy's was in this process when the
+    processes were started, and by the number of the call. So random batches depend neither on which process makes them
+    nor on when, and no two are alike because of the fork.
+    """
+
+    def __init__(self, count: int, make: Callable[..., Any], first: int = 0, random_seed: int | None = None):
+        seed = [int(x) for x in np.random.get_state()[1][:8]] if random_seed is None else [random_seed]  # type: ignore[index]
+        self._number = first
+        self._pairs = [_started(make, seed) for _ in range(count)]
+        self._free = list(self._pairs)
+        super().__init__(count)
+
+    @property
+    def processes(self) -> list[Any]:
+        return [process for process, _ in self._pairs]
+
+    def submit(self, call: Callable[..., Any], *args: Any) -> Any:
+        self._number += 1
+        return super().submit(None, self._number, args)  # type: ignore[arg-type]
+
+    def end(self) -> None:
+        """End the processes, also those that are busy."""
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.join()
+
+    def _work(self) -> None:
+        process, pipe = self._free.pop()
+        try:
+            self._serve(lambda _, number, args: _asked(process, pipe, number, args))
+        finally:
+            _ours.discard(pipe)
+            pipe.close()
+
+
+def _started(make: Callable[..., Any], seed: list[int]) -> tuple[Any, Any]:
+    """A process, and the pipe to it."""
+    context = get_context("fork")
+    here, there = context.Pipe()
+    process = context.Process(target=_process, args=(there, make, seed), daemon=True)
+    _ours.add(here)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that there are other threads: they hold no lock at a fork
+        process.start()
+    there.close()
+    return process, here
+
+
+def _asked(process: Any, pipe: Any, number: int, args: tuple[Any, ...]) -> Any:
+    """The result of one call in the process; what it raised is raised here."""
+    try:
+        pipe.send((number, args))
+        done, result = pipe.recv()
+    except (EOFError, OSError) as error:
+        process.join(1.0)
+        raise WorkerError("a process ended while it made a batch", where="use_multiprocessing",
+                          got=f"exit code {process.exitcode}",
+                          fix="Too little memory, or a crash in the code that makes batches?") from error
+    if done:
+        return result
+    raise result
+
+
+def _process(pipe: Any, make: Callable[..., Any], seed: list[int]) -> None:
+    """What a process does: answer calls until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the training's process decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for one in _ours:
+        one.close()
+    while True:
+        try:
+            number, args = pipe.recv()
+        except (EOFError, OSError):
+            return
+        np.random.seed(np.random.SeedSequence([*seed, number]).generate_state(8))
+        random.seed(f"{seed} {number}")
+        pipe.send_bytes(_answer(make, args))
+
+
+def _answer(make: Callable[..., Any], args: tuple[Any, ...]) -> bytes:
+    """The pickled pair of whether it went well and the result or what was raised."""
+    try:
+        return pickle.dumps((True, make(*args)), pickle.HIGHEST_PROTOCOL)
+    except BaseException as error:
+        error.add_note(f"in a process that makes batches:\n{''.join(traceback.format_tb(error.__traceback__))}")
+        try:
+            text = pickle.dumps((False, error))
+            pickle.loads(text)
+            return text
+        except Exception:
+            told = WorkerError(f"{type(error).__name__}: {error}", where="use_multiprocessing")
+            return pickle.dumps((False, told))
