@@ -22,7 +22,6 @@ import numpy as np
 from graphc.errors import GraphcError
 from graphc.frontend_keras.utils.workers import Workers
 
-
 _ours: set[Any] = set()
 """This process's ends of the pipes to all such processes. Each new one closes them: else it would keep the others
 waiting when this process is killed."""

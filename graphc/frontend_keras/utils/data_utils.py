@@ -222,7 +222,7 @@ class OrderedEnqueuer(SequenceEnqueuer):
         self._fill()
 
     def _maker(self) -> Callable[..., Any]:
-        return self.sequence.__getitem__  # type: ignore[no-any-return]
+        return self.sequence.__getitem__
 
     def _call(self) -> tuple[Any, ...] | None:
         return (self._waiting.popleft(),) if self._waiting else None
