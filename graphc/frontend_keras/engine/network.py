@@ -7,6 +7,7 @@ What does not live here: finding the layers (traversal.py), configurations (netw
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -270,6 +271,12 @@ class Network(Layer):
         known = {id(one) for one in present}
         add([one for one in new if id(one) not in known])
 
+    def run_internal_graph(self, inputs: Any, masks: Any = None) -> tuple[list[Any], list[Any], list[Any]]:
+        """The outputs of the same graph over other inputs, their masks and their shapes."""
+        outputs, output_masks = self._run(inputs, masks)
+        outputs = to_list(outputs)
+        return outputs, to_list(output_masks), [K.int_shape(x) for x in outputs]
+
     def lower_to_graph(self, training: bool = False) -> tuple[Graph, dict[int, State]]:
         """The network as a graph, with the states that are its last inputs, by their index.
 
@@ -282,6 +289,27 @@ class Network(Layer):
         function = K.function(self.inputs, self.outputs, name=self.name, givens=phase_givens(self.outputs, training))
         graph, states = function.graph_and_states()
         return graph, {len(self.inputs) + i: state for i, state in enumerate(states)}
+
+    # ---- files
+
+    def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
+        """Write architecture, weights, and how the model is trained; see keras.models.save_model."""
+        _files().save_model(self, filepath, overwrite, include_optimizer)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """Write the weights of all layers to a HDF5 file."""
+        _files().save_weights(self, filepath, overwrite)
+
+    def load_weights(self, filepath: Any, by_name: bool = False, skip_mismatch: bool = False,
+                     reshape: bool = False) -> None:
+        """Set the weights from a file of weights or of a whole model; in order, or `by_name`.
+
+        skip_mismatch  by name: warn of layers whose weights do not fit, and leave them
+        reshape        by name: take arrays of another shape but the same size
+
+        Raises OSError, ModelFormatError, ShapeError (a ValueError); then no weight has changed.
+        """
+        _files().load_weights(self, filepath, by_name, skip_mismatch, reshape)
 
     # ---- description
 
@@ -313,6 +341,11 @@ class Network(Layer):
     def to_yaml(self, **kwargs: Any) -> str:
         """The architecture as YAML text; keywords go to yaml.dump."""
         return text.to_yaml(self, **kwargs)
+
+
+def _files() -> Any:
+    """What reads and writes files; it needs h5py, which most programs do not."""
+    return import_module("graphc.frontend_keras.saving.model_files")
 
 
 __all__ = ["LayerTypeError", "Network", "NoConfigurationError", "get_source_inputs"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -192,30 +191,11 @@ class Model(TrainingOnGenerators, Network):
     def _make_predict_function(self) -> None:
         self.predict_function = self._functions.general(PREDICT)
 
-    # ---- copies and files
+    # ---- copies
 
     def __reduce__(self) -> Any:
         """How `pickle` and `copy` make another model with the same weights and the same training."""
         return pickling.restore, (pickling.snapshot(self),)
-
-    def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
-        """Write architecture, weights, and how the model is trained; see keras.models.save_model."""
-        _files().save_model(self, filepath, overwrite, include_optimizer)
-
-    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
-        """Write the weights of all layers to a HDF5 file."""
-        _files().save_weights(self, filepath, overwrite)
-
-    def load_weights(self, filepath: Any, by_name: bool = False, skip_mismatch: bool = False,
-                     reshape: bool = False) -> None:
-        """Set the weights from a file of weights or of a whole model; in order, or `by_name`.
-
-        skip_mismatch  by name: warn of layers whose weights do not fit, and leave them
-        reshape        by name: take arrays of another shape but the same size
-
-        Raises OSError, ModelFormatError, ShapeError (a ValueError); then no weight has changed.
-        """
-        _files().load_weights(self, filepath, by_name, skip_mismatch, reshape)
 
     # ---- data
 
@@ -381,8 +361,3 @@ class Model(TrainingOnGenerators, Network):
         function, rows = self._rows(PREDICT, inputs)
         self._remember(PREDICT, function)
         return unpack_singleton(function(rows.take(0, rows.count)))
-
-
-def _files() -> Any:
-    """What reads and writes files; it needs h5py, which most programs do not."""
-    return import_module("graphc.frontend_keras.saving.model_files")

@@ -49,7 +49,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
         file.attrs["keras_version"], file.attrs["backend"] = KERAS_VERSION.encode(), K.backend().encode()
         file.attrs["model_config"] = _json({key: about[key] for key in ("class_name", "config")})
         write_weights(file.create_group("model_weights"), model.layers)
-        if include_optimizer and model.optimizer is not None:
+        if include_optimizer and getattr(model, "optimizer", None) is not None:
             file.attrs["training_config"] = _json(training_config(model))
             if model.optimizer.weights:
                 write_arrays(file.create_group("optimizer_weights"), model.optimizer.weights)

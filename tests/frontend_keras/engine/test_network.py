@@ -8,8 +8,9 @@ import pytest
 from graphc import compile as graphc_compile
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import regularizers
+from graphc.frontend_keras.engine.network import Network
 from graphc.frontend_keras.engine.traversal import trace
-from graphc.frontend_keras.layers import Dense, Dropout, Input, Lambda, add, concatenate
+from graphc.frontend_keras.layers import Dense, Dropout, Input, Lambda, Masking, add, concatenate
 from graphc.frontend_keras.models import Model, Sequential
 
 X = np.random.RandomState(0).rand(6, 4).astype("float32")
@@ -218,3 +219,25 @@ def test_a_subclass_has_no_configuration():
     for write in (Model.get_config, Model.to_json, copy.copy):
         with pytest.raises(NotImplementedError, match=r"mine: a model that defines `call` has no configuration"):
             write(Subclassed())
+
+
+def test_the_graph_runs_over_other_inputs():
+    x, other = Input((5, 2)), Input((5, 2))
+    hidden = Masking(0.0)(x)
+    network = Network(x, [hidden, Dense(3)(hidden)])
+    (first, second), masks, shapes = network.run_internal_graph(other)
+    assert shapes == [(None, 5, 2), (None, 5, 3)]
+    data = np.array([[[1, 1], [0, 0], [2, 0], [0, 0], [3, 3]]], "float32")
+    kept, mask, outputs = K.function([other], [first, masks[1], second])([data])
+    np.testing.assert_array_equal(mask, [[1, 0, 1, 0, 1]])
+    np.testing.assert_array_equal(kept, data)
+    kernel, bias = network.get_weights()
+    np.testing.assert_allclose(outputs, data @ kernel + bias, rtol=1e-6)
+
+
+def test_weights_of_a_network_travel_by_file(tmp_path):
+    x = Input((4,))
+    network, other = Network(x, Dense(3, name="same")(x)), Network(x, Dense(3, name="same")(x))
+    network.save_weights(tmp_path / "weights.h5")
+    other.load_weights(tmp_path / "weights.h5", by_name=True)
+    np.testing.assert_array_equal(other.get_weights()[0], network.get_weights()[0])
