@@ -192,9 +192,9 @@ class Orthogonal(Initializer):
 
 
 class Identity(Initializer):
-    """`gain` on the diagonal and 0 elsewhere; two axes only, not necessarily equal.
+    """The identity matrix times `gain`, several of them side by side for a shape that is longer one way.
 
-    Raises ShapeError for another rank.
+    Raises ShapeError for another rank than 2, and for a long side that is no multiple of the short one.
     """
 
     def __init__(self, gain: float = 1.0):
@@ -205,8 +205,11 @@ class Identity(Initializer):
         if len(shape) != 2:
             raise ShapeError("Identity matrix initializer can only be used for 2D matrices", where="Identity",
                              expected="rank 2", got=tuple(shape))
-        rows, columns = shape
-        return (self.gain * np.eye(rows, columns)).astype(dtype or K.floatx())
+        short, long = sorted(shape)
+        if short and long % short:
+            raise ShapeError("Long side should be multiple of short side", where="Identity", got=tuple(shape))
+        times = [side // max(short, 1) for side in shape]
+        return (self.gain * np.tile(np.eye(short), times)).astype(dtype or K.floatx())
 
     def get_config(self) -> dict[str, Any]:
         return {"gain": self.gain}

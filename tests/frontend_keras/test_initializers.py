@@ -119,8 +119,10 @@ def test_orthogonal_draws_from_numpy_in_keras_order():
 
 def test_identity():
     assert value(initializers.Identity(3.0), (2, 2)).tolist() == [[3, 0], [0, 3]]
-    assert value(initializers.Identity(), (2, 3)).tolist() == [[1, 0, 0], [0, 1, 0]]
-    assert value(initializers.Identity(), (3, 2)).tolist() == [[1, 0], [0, 1], [0, 0]]
+    assert value(initializers.Identity(), (2, 4)).tolist() == [[1, 0, 1, 0], [0, 1, 0, 1]]
+    assert value(initializers.Identity(2.0), (4, 2)).tolist() == [[2, 0], [0, 2], [2, 0], [0, 2]]
+    with pytest.raises(ShapeError, match="Long side should be multiple of short side"):
+        initializers.Identity()((2, 3))
     with pytest.raises(ShapeError, match="2D"):
         initializers.Identity()((2, 2, 2))
     with pytest.raises(ShapeError, match="two axes"):

@@ -51,3 +51,4 @@ from graphc.frontend_keras.backend.tensorflow_only import (
 from graphc.frontend_keras.backend.variables import (
     Update, Variable, batch_get_value, batch_set_value, constant, eval, eye, get_value, identity, moving_average_update,
     ones, ones_like, placeholder, print_tensor, set_value, update, update_add, update_sub, variable, zeros, zeros_like)
+from graphc.frontend_keras.backend import tensorflow_backend

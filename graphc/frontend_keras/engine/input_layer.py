@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from graphc.errors import ArgumentError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.base_layer import Layer
@@ -52,7 +54,7 @@ class InputLayer(Layer):
         if len(self.batch_input_shape) > MAX_RANK:
             raise ShapeError("an input of too many axes", where=self.name, expected=f"at most {MAX_RANK}",
                              got=len(self.batch_input_shape))
-        self.dtype = dtype or (K.floatx() if input_tensor is None else K.dtype(input_tensor))
+        self.dtype = np.dtype(dtype).name if dtype else (K.floatx() if input_tensor is None else K.dtype(input_tensor))
         self.trainable, self.built, self.sparse = False, True, sparse
         self.is_placeholder = input_tensor is None
         self._begin(K.placeholder(shape=self.batch_input_shape, dtype=self.dtype, name=self.name)

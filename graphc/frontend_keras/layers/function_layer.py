@@ -15,6 +15,30 @@ from graphc.frontend_keras.engine import dialects
 from graphc.frontend_keras.engine.base_layer import Layer
 from graphc.frontend_keras.utils.generic_utils import get_custom_objects, has_arg
 
+
+class FunctionName(str):
+    """A function's name in a configuration, with the function itself for readers in the same process.
+
+    Written to a file, pickled or read from one it is the name alone.
+    """
+
+    function: Callable[..., Any]
+
+    def __new__(cls, function: Callable[..., Any]) -> FunctionName:
+        made = super().__new__(cls, getattr(function, "__name__", type(function).__name__))
+        made.function = function
+        return made
+
+    def __copy__(self) -> FunctionName:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> FunctionName:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str(self),)
+
+
 _CODE_KEYS = ("function", "function_type", "output_shape", "output_shape_type", "mask", "module",
               "output_shape_module")
 
@@ -61,16 +85,16 @@ class Lambda(Layer):
         return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
     def get_config(self) -> dict[str, Any]:
-        """The function's name stands for it: reading this needs custom_objects={name: function}."""
+        """The function's name stands for it: read from a file, this needs custom_objects={name: function}."""
         shape = self._output_shape
-        return {**super().get_config(), "function": getattr(self.function, "__name__", type(self.function).__name__),
-                "function_type": "function",
-                "output_shape": getattr(shape, "__name__", shape) if callable(shape) else shape,
+        return {**super().get_config(), "function": FunctionName(self.function), "function_type": "function",
+                "output_shape": FunctionName(shape) if callable(shape) else shape,
                 "output_shape_type": "function" if callable(shape) else "raw", "arguments": self.arguments}
 
     @classmethod
     def from_config(cls, config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """A Lambda whose function is a custom object, by its own name or by the name of the layer.
+        """A Lambda whose function is a custom object, by its own name or by the name of the layer; the function itself
+        where the configuration is what get_config() returned.
 
         Raises ModelFormatError where there is none: no code is read from a configuration.
         """
@@ -80,12 +104,16 @@ class Lambda(Layer):
         plain = {key: value for key, value in config.items() if key not in _CODE_KEYS}
         found = _function_of(config, known)
         shape = config.get("output_shape")
+        if isinstance(shape, FunctionName):
+            shape = shape.function
         plain = dialects.layer_keywords(cls, plain)
-        return cls(found, output_shape=tuple(shape) if isinstance(shape, list) else None, **plain)
+        return cls(found, output_shape=None if isinstance(shape, str) else shape, **plain)
 
 
 def _function_of(config: Mapping[str, Any], known: Mapping[str, Any]) -> Callable[..., Any]:
     stored, layer_name = config.get("function"), str(config.get("name"))
+    if isinstance(stored, FunctionName):
+        return stored.function
     if isinstance(stored, Mapping):
         stored = stored.get("config")
     for name in (stored, layer_name):

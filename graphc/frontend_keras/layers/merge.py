@@ -70,10 +70,23 @@ class _Merge(Layer):
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Steps count where they count in all inputs that have a mask."""
-        masks = [one for one in mask or () if one is not None]
+        masks = [one for one in _masks_of(self, inputs, mask) if one is not None]
         if not masks:
             return None
         return K.all(K.stack(masks, axis=0), axis=0) if len(masks) > 1 else masks[0]
+
+
+def _masks_of(layer: Layer, inputs: Any, mask: Any) -> Sequence[Any]:
+    """The masks of a list of inputs. Raises ArgumentError for anything else."""
+    if mask is None:
+        return ()
+    if not isinstance(mask, list):
+        raise ArgumentError("`mask` should be a list", where=layer.name, got=type(mask).__name__)
+    _need_list(layer, inputs)
+    if len(mask) != len(inputs):
+        raise ArgumentError("`inputs` and `mask` should have the same length", where=layer.name,
+                            expected=len(inputs), got=len(mask))
+    return mask
 
 
 def _need_list(layer: Layer, inputs: Any) -> None:
@@ -172,10 +185,11 @@ class Concatenate(_Merge):
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The masks in a row; ones where an input has none."""
-        if not any(one is not None for one in mask or ()):
+        masks = _masks_of(self, inputs, mask)
+        if not any(one is not None for one in masks):
             return None
         full = []
-        for x, one in zip(inputs, mask):
+        for x, one in zip(inputs, masks, strict=True):
             if one is None:
                 full.append(K.cast(K.ones_like(x), "bool"))
             else:

@@ -10,6 +10,7 @@ What does not live here: the loop over time (backend/recurrence.py), layers (rec
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -261,6 +262,15 @@ class GRUCell(_GatedCell):
         return {**super().get_config(), "reset_after": self.reset_after}
 
 
+def _begins_with_one(value: Any) -> bool:
+    """`unit_forget_bias`, which Keras 1 called forget_bias_init; Keras 2 heeds no other initializer than "one"."""
+    if isinstance(value, str) and value not in ("one", "ones"):
+        warnings.warn(f"forget_bias_init={value!r} is not heeded, as in Keras 2; the bias of f begins with 1. "
+                      "Use unit_forget_bias=False for another.", stacklevel=4)
+        return True
+    return bool(value)
+
+
 class LSTMCell(_GatedCell):
     """Long short-term memory, gates in the order i, f, c, o (Hochreiter and Schmidhuber, 1997; Gers et al., 2000).
 
@@ -283,7 +293,7 @@ class LSTMCell(_GatedCell):
                          kernel_regularizer, recurrent_regularizer, bias_regularizer, kernel_constraint,
                          recurrent_constraint, bias_constraint, dropout, recurrent_dropout, **kwargs)
         self._gated(recurrent_activation, implementation)
-        self.unit_forget_bias = unit_forget_bias not in (False, 0, None, "zero", "zeros")
+        self.unit_forget_bias = _begins_with_one(unit_forget_bias)
         self.state_size = (self.units, self.units)
 
     def _first_bias(self) -> Any:

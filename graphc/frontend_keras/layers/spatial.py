@@ -187,7 +187,7 @@ class ZeroPadding3D(_ZeroPadding):
 
 
 class _Cropping(SpatialLayer):
-    """Base of the layers that cut off both ends of the spatial axes. Raises ShapeError where nothing would be left."""
+    """Base of the layers that cut off both ends of the spatial axes. Raises ShapeError for more than there is."""
 
     def __init__(self, cropping: Pairs, data_format: str | None, **kwargs: Any):
         super().__init__(data_format=data_format, **kwargs)
@@ -198,9 +198,9 @@ class _Cropping(SpatialLayer):
         kept = [slice(None)] * len(shape)
         for axis, (before, after) in zip(self.spatial_axes, self.cropping):
             size = shape[axis]
-            if size is not None and size <= before + after:
-                raise ShapeError("nothing is left of the input", where=self.name,
-                                 expected=f"more than {before + after} elements along axis {axis}",
+            if size is not None and size < before + after:
+                raise ShapeError("the input is smaller than what is cut off", where=self.name,
+                                 expected=f"at least {before + after} elements along axis {axis}",
                                  got=f"input_shape {shape} with data_format={self.data_format!r}",
                                  fix=f"Make cropping={self.cropping} smaller.")
             kept[axis] = slice(before, -after if after else None)

@@ -34,11 +34,14 @@ def described(model: Any) -> dict[str, Any]:
 
 
 def json_value(value: Any) -> Any:
-    """NumPy numbers and arrays as plain ones, functions and classes by name (json.dumps's `default`)."""
+    """NumPy numbers and arrays as plain ones, functions and classes by name, objects by their configuration
+    (json.dumps's `default`)."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if callable(value) and hasattr(value, "__name__"):
         return value.__name__
+    if hasattr(value, "get_config"):
+        return {"class_name": type(value).__name__, "config": value.get_config()}
     raise TypeError(f"Not JSON Serializable: {value!r:.200}")
 
 

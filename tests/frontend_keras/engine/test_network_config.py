@@ -1,6 +1,8 @@
 """Configurations, JSON and YAML of models: written as Keras 2.2.4 does, read in several dialects, never trusted."""
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -45,6 +47,18 @@ def same(one, other, *data):
     other.set_weights(one.get_weights())
     for x, y in zip(one.predict(list(data)), other.predict(list(data)), strict=True):
         np.testing.assert_array_equal(x, y)
+
+
+def test_a_lambda_in_a_configuration_of_this_process_keeps_its_function():
+    """In a file it is a name; a copy in the same process needs none."""
+    layer = Lambda(lambda x: x + 1.0, output_shape=lambda shape: shape)
+    model = Sequential([Dense(2, input_dim=3), layer])
+    again = Sequential.from_config(copy.deepcopy(model.get_config()))
+    assert again.layers[-1].function is layer.function
+    assert again.layers[-1].compute_output_shape((None, 2)) == (None, 2)
+    assert pickle.loads(pickle.dumps(layer.get_config()))["function"] == "<lambda>"
+    with pytest.raises(ModelFormatError, match="not read from a file"):
+        model_from_json(model.to_json())
 
 
 def test_json_round_trip_of_a_graph_with_shared_and_nested_layers():

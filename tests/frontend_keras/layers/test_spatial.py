@@ -144,8 +144,11 @@ def test_arguments_outside_their_domain(make, text):
         make()
 
 
-def test_cropping_everything_away_is_an_error():
-    with pytest.raises(ShapeError, match=r"cropping1d_1: nothing is left.*more than 8 .* axis 1.*\(None, 8, 3\)"):
-        Cropping1D(4)(Input((8, 3)))
-    with pytest.raises(ShapeError, match="cropping2d_1: nothing is left.*K.set_image_data_format"):
+def test_all_may_be_cropped_away_but_not_more():
+    x = Input((8, 3))
+    assert Model(x, Cropping1D(4)(x)).predict(np.ones((2, 8, 3))).shape == (2, 0, 3)
+    K.clear_session()
+    with pytest.raises(ShapeError, match=r"cropping1d_1: the input is smaller.*at least 10 .* axis 1.*\(None, 8, 3\)"):
+        Cropping1D(5)(Input((8, 3)))
+    with pytest.raises(ShapeError, match="cropping2d_1: the input is smaller.*K.set_image_data_format"):
         Cropping2D(2)(Input((3, 20, 20)))
