@@ -29,7 +29,7 @@ from graphc.frontend_keras.utils.layer_utils import get_source_inputs, print_sum
 from graphc.ir.graph import Graph
 
 
-class LayerTypeError(GraphcError, TypeError):
+class LayerTypeError(GraphcError, TypeError, ValueError):
     """Something that is not the kind of layer that is needed here."""
 
 
@@ -305,7 +305,7 @@ class Network(Layer):
         """Set the weights from a file of weights or of a whole model; in order, or `by_name`.
 
         skip_mismatch  by name: warn of layers whose weights do not fit, and leave them
-        reshape        by name: take arrays of another shape but the same size
+        reshape        take arrays of another shape but the same size
 
         Raises OSError, ModelFormatError, ShapeError (a ValueError); then no weight has changed.
         """

@@ -50,7 +50,7 @@ def load_weights_from_hdf5_group(f: Any, layers: Sequence[Any], reshape: bool = 
     """
     from graphc.frontend_keras.saving import hdf5, weight_files
     with hdf5.reading(f) as root:
-        weight_files.read_weights(root, layers)
+        weight_files.read_weights(root, layers, reshape)
 
 
 def load_weights_from_hdf5_group_by_name(f: Any, layers: Sequence[Any], skip_mismatch: bool = False,

@@ -93,6 +93,9 @@ def _need_list(layer: Layer, inputs: Any) -> None:
     if not isinstance(inputs, list):
         raise ArgumentError("A merge layer should be called on a list of inputs", where=layer.name,
                             got=type(inputs).__name__)
+    if len(inputs) < 2:
+        raise ArgumentError(f"A merge layer should be called on a list of at least 2 inputs. Got {len(inputs)} inputs",
+                            where=layer.name)
 
 
 class _Fold(_Merge):
@@ -120,6 +123,11 @@ class Subtract(_Fold):
         if len(input_shape) != 2:
             raise ArgumentError("A `Subtract` layer should be called on exactly 2 inputs", where=self.name,
                                 got=len(input_shape))
+
+    def call(self, inputs: Any) -> Any:  # type: ignore[override]
+        if isinstance(inputs, list):
+            self.build([K.int_shape(x) for x in inputs])
+        return super().call(inputs)
 
     def _combine(self, x: Any, y: Any) -> Any:
         return x - y

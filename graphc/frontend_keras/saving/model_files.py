@@ -105,7 +105,7 @@ def load_weights(model: Any, filepath: Any, by_name: bool = False, skip_mismatch
         elif by_name:
             read_weights_by_name(root, model.layers, skip_mismatch, reshape)
         else:
-            read_weights(root, model.layers)
+            read_weights(root, model.layers, reshape)
 
 
 def _load_archive(path: str, custom_objects: Mapping[str, Any] | None, compile: bool) -> Any:

@@ -50,8 +50,11 @@ def write_arrays(group: Any, weights: Sequence[Any]) -> None:
     write_texts(group, "weight_names", names)
 
 
-def read_weights(folder: Folder, layers: Sequence[Any]) -> None:
-    """Set the weights of `layers`, in order. Raises ModelFormatError, ShapeError; then no weight has changed."""
+def read_weights(folder: Folder, layers: Sequence[Any], reshape: bool = False) -> None:
+    """Set the weights of `layers`, in order; `reshape` as by name.
+
+    Raises ModelFormatError, ShapeError; then no weight has changed.
+    """
     folder, version, backend = _root(folder)
     with_weights = [layer for layer in layers if layer.weights]
     found = [(name, one) for name in folder.texts("layer_names") if (one := folder.folder(name)).texts("weight_names")]
@@ -62,7 +65,7 @@ def read_weights(folder: Folder, layers: Sequence[Any]) -> None:
     pairs: list[Pair] = []
     for layer, (name, one) in zip(with_weights, found, strict=True):
         arrays = adapted(layer, _arrays(one, layer), version, backend)
-        pairs += _fitting(layer, arrays, name)
+        pairs += _fitting(layer, arrays, name, reshape)
     K.batch_set_value(pairs)
 
 

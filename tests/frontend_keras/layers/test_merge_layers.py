@@ -6,7 +6,7 @@ import pytest
 from graphc.errors import ArgumentError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import layers
-from graphc.frontend_keras.layers import Concatenate, Dense, Dot, Input, Masking, Subtract, add, concatenate, dot
+from graphc.frontend_keras.layers import Add, Concatenate, Dense, Dot, Input, Masking, Subtract, add, concatenate, dot
 from graphc.frontend_keras.models import Model, model_from_json
 
 RANDOM = np.random.RandomState(2)
@@ -99,3 +99,26 @@ def test_residuals_train():
     model.compile("sgd", "mse")
     losses = model.fit(A, np.zeros((3, 4)), epochs=20, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("layer", [Add(), Subtract(), Concatenate(), Dot(1)], ids=lambda layer: type(layer).__name__)
+def test_each_call_is_checked_and_so_are_masks(layer):
+    """Not only the call that builds a layer."""
+    a, b = Input((4, 5)), Input((4, 5))
+    layer([a, b])
+    with pytest.raises(ValueError, match="2 inputs"):
+        layer([a])
+    if isinstance(layer, Dot):
+        return
+    assert layer.compute_mask([a, b], [None, None]) is None
+    for inputs, mask in (([a, b], np.ones((2, 4))), (a, [None, None]), ([a, b], [None])):
+        with pytest.raises(ArgumentError):
+            layer.compute_mask(inputs, mask)
+
+
+def test_the_difference_is_of_two_at_each_call():
+    a = Input((3,))
+    layer = Subtract()
+    layer([a, a])
+    with pytest.raises(ArgumentError, match="exactly 2 inputs"):
+        layer([a, a, a])

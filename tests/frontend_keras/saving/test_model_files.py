@@ -139,6 +139,12 @@ def test_by_name(tmp_path):
     with pytest.raises(ShapeError):
         d.load_weights(tmp_path / "r.h5", by_name=True)
     d.load_weights(tmp_path / "r.h5", by_name=True, reshape=True)
+    by_name = d.get_weights()
+    with pytest.raises(ShapeError):
+        d.load_weights(tmp_path / "r.h5")
+    d.load_weights(tmp_path / "r.h5", reshape=True)
+    for one, other in zip(d.get_weights(), by_name, strict=True):
+        np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(d.get_weights()[0], np.arange(6).reshape(3, 2))
 
 
