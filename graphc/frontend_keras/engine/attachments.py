@@ -86,5 +86,5 @@ def _key(inputs: Any) -> tuple[Any, ...] | None:
 
 
 def distinct(items: list[Any]) -> list[Any]:
-    """The items in order, each object once."""
-    return list({id(one): one for one in items}.values())
+    """The items in order, each object once; numbers, which may be one object, as often as they come."""
+    return list({(i if isinstance(one, (int, float)) else -id(one)): one for i, one in enumerate(items)}.values())

@@ -235,3 +235,13 @@ def test_helpers_of_own_recurrent_layers():
     np.testing.assert_array_equal(K.eval(_generate_dropout_mask(ones, 0.5, training=False)), np.ones((40, 5)))
     assert _standardize_args(["x", "s", "t", "c"], None, None, 1) == ("x", ["s", "t"], ["c"])
     assert _standardize_args("x", "s", ("c",), None) == ("x", ["s"], ["c"])
+
+
+def test_numbers_count_as_often_as_they_are_added():
+    x = Input((3,))
+    model = Model(x, Dense(1, kernel_initializer="zeros", use_bias=False)(x))
+    model.add_loss(1)
+    model.add_loss(1)
+    assert model.losses == [1, 1]
+    model.compile("sgd", "mse")
+    assert model.evaluate(np.ones((2, 3)), np.zeros((2, 1)), verbose=0) == 2
