@@ -28,8 +28,9 @@ class InputLayer(Layer):
     batch_input_shape  both in one, instead of input_shape
     dtype              element type; default floatx, or that of `input_tensor`
     input_tensor       a tensor to begin with instead of a placeholder: nothing is fed then
+    sparse             kept for configurations: every input takes sparse matrices, whose rows become dense in batches
 
-    Raises ArgumentError (a ValueError) without a shape, with two shapes, or for sparse inputs.
+    Raises ArgumentError (a ValueError) without a shape or with two shapes.
     """
 
     supports_masking = True
@@ -41,8 +42,6 @@ class InputLayer(Layer):
         if input_shape and batch_input_shape:
             raise ArgumentError("Only provide the input_shape OR batch_input_shape argument to InputLayer, "
                                 "not both at the same time", where=self.name)
-        if sparse:
-            raise ArgumentError("sparse inputs are not supported", where=self.name, fix="Feed a dense array.")
         if input_tensor is not None and batch_input_shape is None:
             batch_input_shape = K.int_shape(input_tensor)
         if batch_input_shape is None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphc.frontend_keras import backend as K
+from graphc.frontend_keras.engine.sparse_rows import SparseRows
 from graphc.runtime.residence import Unchanging
 from graphc.runtime.signature import in_type
 
@@ -26,7 +27,7 @@ Order = np.ndarray | None
 class Rows:
     """The samples of all inputs of a function, side by side.
 
-    arrays        one per input: NumPy arrays, or anything that can be indexed by rows (HDF5 datasets)
+    arrays        one per input: NumPy arrays, or anything that can be indexed by rows (HDF5 datasets, sparse matrices)
     placeholders  what they are fed to; they say the element types
     in_memory     whether native code can pick rows out of the arrays as they are
     """
@@ -55,6 +56,8 @@ class Rows:
 
     def _gather(self, i: int, wanted: np.ndarray) -> np.ndarray:
         array, dtype, name = self.arrays[i], self.dtypes[i], self.names[i]
+        if isinstance(array, SparseRows):
+            return in_type(np.asarray(array[wanted]), dtype, name)
         if not isinstance(array, np.ndarray):
             return np.concatenate([_slice(array, run[0], run[-1] + 1, dtype, name) for run in _runs(wanted)])
         if array.dtype != dtype:

@@ -14,6 +14,7 @@ from graphc.errors import ArgumentError, DTypeError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import losses
 from graphc.frontend_keras.engine.compile import expected_target_shape
+from graphc.frontend_keras.engine.sparse_rows import SparseRows, is_sparse_matrix
 from graphc.frontend_keras.utils.checks import did_you_mean
 from graphc.frontend_keras.utils.data_utils import Sequence as BatchSequence
 
@@ -82,11 +83,14 @@ def _refuse_count(items: list[Any], names: list[str], what: str) -> None:
 
 
 def _as_array(value: Any, name: str, what: str) -> Any:
-    """`value` as an array with at least two axes; what can be cut into rows itself (HDF5, tensors) stays."""
+    """`value` as an array with at least two axes; what can be cut into rows itself (HDF5, sparse matrices,
+    tensors) stays."""
     if value is None or K.is_tensor(value):
         return value
     if type(value).__name__ in ("DataFrame", "Series"):
         value = value.values
+    if is_sparse_matrix(value):
+        value = SparseRows(value)
     if not hasattr(value, "shape") or not hasattr(value, "dtype"):
         value = _converted(value, name, what)
     if value.dtype == object:
