@@ -1,8 +1,8 @@
 """The initializers of Keras 2.2.4: (shape, dtype=None) -> the first value of a weight.
 
 The random ones return tensors that are evaluated when the weight is first needed; the orthogonal and
-the identity matrix are NumPy arrays. A seed makes a value reproducible; without one the seed is drawn
-from NumPy's global generator, as Keras with TensorFlow does.
+the identity matrix are NumPy arrays, made at once but in models that come from files. A seed makes a value
+reproducible; without one the seed is drawn from NumPy's global generator, as Keras with TensorFlow does.
 
 What does not live here: the weights (backend.variable), the random generator (backend).
 """
@@ -10,7 +10,10 @@ What does not live here: the weights (backend.variable), the random generator (b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -18,8 +21,9 @@ import numpy as np
 
 from graphc.errors import ArgumentError, ShapeError
 from graphc.frontend_keras import backend as K
+from graphc.frontend_keras.backend.variables import Later
 from graphc.frontend_keras.utils.checks import finite, known_keys, parameters_of
-from graphc.frontend_keras.utils.generic_utils import serialize_keras_object
+from graphc.frontend_keras.utils.generic_utils import has_arg, serialize_keras_object
 from graphc.frontend_keras.utils.named_objects import NamedObjects
 
 # Standard deviation of a standard normal variable truncated to [-2, 2].
@@ -164,7 +168,23 @@ def _word(value: Any, name: str, allowed: tuple[str, ...]) -> str:
     return word
 
 
-class Orthogonal(Initializer):
+class Matrix(Initializer):
+    """Base of those whose value is an array, which may be as large as a few words of a file say."""
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
+        self.check(shape)
+        return self.value(shape).astype(dtype or K.floatx())
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Raise ShapeError where there is no value of this shape."""
+        raise NotImplementedError
+
+    def value(self, shape: Sequence[int]) -> np.ndarray:
+        """The float64 value of a shape that fits."""
+        raise NotImplementedError
+
+
+class Orthogonal(Matrix):
     """A matrix with orthonormal rows or columns, times `gain`; from the SVD of a normal random matrix.
 
     Saxe et al., 2014, arXiv:1312.6120. Shapes of more axes are flattened to (all but the last, last).
@@ -176,22 +196,23 @@ class Orthogonal(Initializer):
         finite(gain, "gain", "Orthogonal")
         self.gain, self.seed = gain, seed
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
+    def check(self, shape: Sequence[int]) -> None:
         if len(shape) < 2:
             raise ShapeError("an orthogonal matrix needs two axes", where="Orthogonal", expected="rank >= 2",
                              got=tuple(shape))
+
+    def value(self, shape: Sequence[int]) -> np.ndarray:
         flat = (math.prod(shape[:-1]), shape[-1])
         if self.seed is not None:
             np.random.seed(self.seed)
         u, _, v = np.linalg.svd(np.random.normal(0.0, 1.0, flat), full_matrices=False)
-        q = (u if u.shape == flat else v).reshape(shape)
-        return (self.gain * q).astype(dtype or K.floatx())
+        return self.gain * (u if u.shape == flat else v).reshape(shape)
 
     def get_config(self) -> dict[str, Any]:
         return {"gain": self.gain, "seed": self.seed}
 
 
-class Identity(Initializer):
+class Identity(Matrix):
     """The identity matrix times `gain`, several of them side by side for a shape that is longer one way.
 
     Raises ShapeError for another rank than 2, and for a long side that is no multiple of the short one.
@@ -201,18 +222,42 @@ class Identity(Initializer):
         finite(gain, "gain", "Identity")
         self.gain = gain
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
+    def check(self, shape: Sequence[int]) -> None:
         if len(shape) != 2:
             raise ShapeError("Identity matrix initializer can only be used for 2D matrices", where="Identity",
                              expected="rank 2", got=tuple(shape))
         short, long = sorted(shape)
         if short and long % short:
             raise ShapeError("Long side should be multiple of short side", where="Identity", got=tuple(shape))
-        times = [side // max(short, 1) for side in shape]
-        return (self.gain * np.tile(np.eye(short), times)).astype(dtype or K.floatx())
+
+    def value(self, shape: Sequence[int]) -> np.ndarray:
+        short = min(shape)
+        return self.gain * np.tile(np.eye(short), [side // max(short, 1) for side in shape])
 
     def get_config(self) -> dict[str, Any]:
         return {"gain": self.gain}
+
+
+_WAITING: ContextVar[bool] = ContextVar("waiting", default=False)
+
+
+@contextmanager
+def matrices_wait() -> Iterator[None]:
+    """Within, first values that are matrices are made when somebody looks at them, and not where others take their
+    place before: a file's few words do not cost the decomposition of the matrix that they describe."""
+    token = _WAITING.set(True)
+    try:
+        yield
+    finally:
+        _WAITING.reset(token)
+
+
+def first_value(initializer: Callable[..., Any], shape: tuple[int, ...], dtype: str) -> Any:
+    """What K.variable takes, from an initializer or a function (shape) or (shape, dtype)."""
+    if _WAITING.get() and isinstance(initializer, Matrix):
+        initializer.check(shape)
+        return Later(shape, partial(initializer.value, shape))
+    return initializer(shape, dtype=dtype) if has_arg(initializer, "dtype", accept_all=True) else initializer(shape)
 
 
 def lecun_uniform(seed: int | None = None) -> VarianceScaling:

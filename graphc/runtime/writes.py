@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterable
-from operator import setitem
+from collections.abc import Iterable, Sequence
+from functools import partial
+from operator import call, setitem
 from typing import Any
 from weakref import WeakSet
 
@@ -42,15 +43,17 @@ WRITES = Writes()
 
 
 def store(pairs: Iterable[tuple[np.ndarray, Any]]) -> None:
-    """Copy each value into its array: all of them, or none where a signal's handler raises an exception.
+    """Copy each value into its array, all of them or none; they have the arrays' shapes and element types."""
+    together([partial(setitem, array, ..., value) for array, value in pairs])
 
-    Handlers run between two instructions of Python, and there is none in between. The values have the arrays' shapes
-    and element types.
+
+def together(writes: Sequence[partial[None]]) -> None:
+    """Do all of these, which are functions of C, or none where a signal's handler raises an exception.
+
+    Handlers run between two instructions of Python, and there is none in between.
     """
-    listed = list(pairs)
-    arrays, values = [array for array, _ in listed], [value for _, value in listed]
     WRITES.changed()
-    deque(map(setitem, arrays, itertools.repeat(...), values), maxlen=0)  # type: ignore[arg-type]
+    deque(map(call, writes), maxlen=0)
     WRITES.changed()
 
 

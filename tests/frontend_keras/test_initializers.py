@@ -8,6 +8,9 @@ import pytest
 from graphc.errors import ArgumentError, ModelFormatError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import initializers
+from graphc.frontend_keras.backend.variables import Later
+from graphc.frontend_keras.layers import LSTM, Dense
+from graphc.frontend_keras.models import Sequential, load_model, model_from_json
 
 SHAPE = (300, 200)
 COUNT = math.prod(SHAPE)
@@ -200,3 +203,61 @@ def test_unknown_keys():
         initializers.get({"class_name": "RandomNormal", "config": {"sttdev": 1.0}})
     with pytest.raises(ModelFormatError, match="GlorotUniform: unknown key 'scale'"):
         initializers.get({"class_name": "GlorotUniform", "config": {"scale": 1.0}})
+
+
+def lstm(units, initializer="orthogonal"):
+    return Sequential([LSTM(units, recurrent_initializer=initializer, input_shape=(2, 3))])
+
+
+def test_a_file_of_few_words_costs_no_large_matrix():
+    """The decomposition of this one would take minutes, and a gibibyte."""
+    text = lstm(4).to_json().replace('"units": 4', '"units": 8000')
+    model = model_from_json(text)
+    assert model.count_params() == 4 * 8000 * (3 + 8000 + 1)
+    assert model.to_json() == text
+    model.lower_to_graph()
+
+
+@pytest.mark.parametrize("initializer", ["orthogonal", "identity"])
+def test_matrices_of_a_model_from_a_file_are_made_when_they_are_looked_at(initializer, tmp_path, monkeypatch):
+    model = lstm(4, initializer)
+    model.save(tmp_path / "m.h5")
+    monkeypatch.setattr(np.linalg, "svd", None)
+    monkeypatch.setattr(np, "eye", None)
+    with pytest.warns(UserWarning, match="No training configuration"):
+        again = load_model(tmp_path / "m.h5")
+    assert not [w.name for w in again.weights if not w.has_array]
+    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    monkeypatch.undo()
+    made = model_from_json(model.to_json()).get_weights()[1]
+    assert made.shape == (4, 16)
+    np.testing.assert_allclose(made @ made.T, np.eye(4), atol=1e-5)
+
+
+def test_a_shape_without_such_a_matrix_is_refused_when_the_file_is_read():
+    text = Sequential([Dense(2, input_shape=(3,), bias_initializer="zeros")]).to_json().replace('"Zeros"', '"Orthogonal"')
+    with pytest.raises(ShapeError, match="an orthogonal matrix needs two axes"):
+        model_from_json(text)
+
+
+def test_values_given_before_the_first_look_take_its_place():
+    made = []
+
+    def matrix():
+        made.append(True)
+        return np.ones((2, 3))
+
+    a, b = (K.variable(Later((2, 3), matrix)) for _ in range(2))
+    value = np.arange(6).reshape(2, 3)
+    K.batch_set_value([(a, value), (a, value + 1)])
+    value[:] = 0
+    assert K.get_value(a).tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert not made
+    kept = a.array
+    K.batch_set_value([(a, np.zeros((2, 3))), (b, np.full((2, 3), 7))])
+    assert a.array is kept
+    assert not kept.any()
+    assert K.get_value(b).tolist() == [[7, 7, 7]] * 2
+    assert not made
+    assert K.get_value(K.variable(Later((2, 3), matrix))).tolist() == [[1, 1, 1]] * 2

@@ -5,6 +5,7 @@ whose content is looked for in what was loaded.
 """
 
 import ctypes
+import fcntl
 import os
 import sys
 from contextlib import contextmanager, suppress
@@ -43,6 +44,8 @@ class Watch:
             return first in OF_BUILTINS
         if event in ("tempfile.mkstemp", "os.remove", "tempfile.NamedTemporaryFile"):
             return self._is_temporary(os.fsdecode(first))
+        if event == "fcntl.flock":
+            return arguments[1] == fcntl.LOCK_SH | fcntl.LOCK_NB  # keeps writers out while the file is read
         if self.spawning and event == "subprocess.Popen":
             return first == sys.executable
         return self.spawning and event in ("os.posix_spawn", "fcntl.fcntl", "os.kill")

@@ -219,6 +219,9 @@ def test_cast_through_integers_has_no_gradient():
 
 # ---- errors of type rules: the op, what was expected, what was got
 
+UNIT = {"strides": (1,), "dilations": (1,)}
+PADDED = {"low": (1,), "high": (1,), "pool": (1,)}
+SHARED = {"low": (1,), "high": (1,), "shares": 1}
 ERRORS = [
     ("add", ["f32[3]", "f32[4]"], {}, ShapeError, "add: operands of different shapes; expected f32[3] twice; "
      "got f32[3] and f32[4]. Broadcast the smaller one first."),
@@ -297,6 +300,55 @@ ERRORS = [
     ("scatter_rows", ["f32[3,2]", "i32[4]", "i32[4]", "f32[4,2]", "f64[]"], {}, ShapeError, "scatter_rows: the operands "
      "do not fit"),
     ("cumsum", ["f32[3]"], {"axis": 1}, ShapeError, "cumsum: no such axis"),
+    ("split_matmul", ["f32[2,3,4]", "f32[2,4,5]"], {"parts": 2}, ShapeError, "split_matmul: needs matrices"),
+    ("split_matmul", ["f32[3,4]", "f32[4,5]"], {"parts": 0}, ShapeError, "split_matmul: no such number of parts; "
+     "expected at least 1; got 0"),
+    ("split_matmul", ["f32[3,4]", "f32[4,5]"], {"parts": 1.0}, ShapeError, "split_matmul: no such number of parts"),
+    ("convolution", ["f32[2,8]", "f32[3,4]"], UNIT, ShapeError, "convolution: operands of unfit ranks"),
+    ("convolution", ["f32[1,8,4]", "f32[3,3,4,2]"], UNIT, ShapeError, "convolution: operands of unfit ranks"),
+    ("convolution", ["f32[1,8,4]", "f32[3,5,2]"], UNIT, ShapeError, "convolution: numbers of channels differ; expected 4 "
+     "channels in the kernel; got f32[1,8,4] and f32[3,5,2]"),
+    ("convolution", ["f32[1,8,4]", "f64[3,4,2]"], UNIT, DTypeError, "convolution: operands of different element types"),
+    ("convolution_gradient", ["f32[2,8]", "f32[3,4]"], {**UNIT, "shape": (3,)}, ShapeError, "convolution_gradient: an operand "
+     "of unfit rank"),
+    ("convolution_gradient", ["f32[1,8,4]", "f32[1,7,2]"], {**UNIT, "shape": (3,)}, ShapeError, "convolution_gradient: the "
+     "cotangent does not fit; expected (1, 6) in front of the filters; got f32[1,7,2]"),
+    ("convolution_gradient", ["f32[1,8,4]", "f32[1,6]"], {**UNIT, "shape": (3,)}, ShapeError, "the cotangent does not fit"),
+    ("depthwise_convolution", ["f32[1,8,4]", "f32[3,5,2]"], UNIT, ShapeError, "depthwise_convolution: operands that do not fit"),
+    ("depthwise_convolution", ["f32[8,4]", "f32[4,2]"], UNIT, ShapeError, "depthwise_convolution: operands that do not fit"),
+    ("max_pool", ["f32[8,4]"], {"shape": (2,), "strides": (2,)}, ShapeError, "max_pool: an operand of unfit rank"),
+    ("windows", ["f32[8,4]"], {"axes": (), "shape": (), "strides": (), "dilations": ()}, ShapeError, "windows: axes are neighbours"),
+    ("windows", ["f32[8,4,4]"], {"axes": (0, 2), "shape": (2, 2), "strides": (1, 1), "dilations": (1, 1)}, ShapeError,
+     "windows: axes are neighbours; expected such as (1, 2); got (0, 2)"),
+    *(("windows", ["f32[8,4]"], {"axes": (0,), "shape": (3,), **UNIT, name: wrong}, ShapeError,
+       f"windows: {name} holds one int of at least 1 for each axis; expected 1 ints; got {wrong!r}")
+      for name in ("shape", "strides", "dilations") for wrong in ((0,), (True,), (1.0,), (1, 1), [1])),
+    ("windows", ["f32[8,4]"], {"axes": (0,), "shape": (5,), "strides": (1,), "dilations": (2,)}, ShapeError,
+     "windows: a window does not fit axis 0 of f32[8,4]; expected at least 9 elements; got 8"),
+    ("overlap_add", ["f32[6,3]"], {"axes": (1,), "extents": (8,), **UNIT}, ShapeError, "overlap_add: an axis of offsets"),
+    ("overlap_add", ["f32[6,3]"], {"axes": (0,), "extents": (8, 8), **UNIT}, ShapeError, "overlap_add: an axis of offsets"),
+    ("overlap_add", ["f32[6,B]"], {"axes": (0,), "extents": (8,), **UNIT}, ShapeError, "overlap_add: the size of a window is known"),
+    ("overlap_add", ["f32[7,3]"], {"axes": (0,), "extents": (8,), **UNIT}, ShapeError, "overlap_add: axis 0 does not hold the "
+     "windows of 8 elements; expected 6; got f32[7,3]"),
+    ("winograd", ["f32[1,4]", "f32[6,8]"], PADDED, ShapeError, "winograd: an operand of unfit rank"),
+    ("winograd", ["f32[1,8,4]", "f32[6,8]"], {**PADDED, "high": (1, 1)}, ShapeError, "winograd: high holds one size for each spatial "
+     "axis; expected 1 sizes; got (1, 1)"),
+    ("winograd", ["f32[1,8,4]", "f32[6,8]"], {**PADDED, "low": [1]}, ShapeError, "winograd: low holds one size"),
+    ("winograd", ["f32[1,8,4]", "f32[6,8]"], {**PADDED, "low": (-1,)}, ShapeError, "winograd: low holds something that is no dimension"),
+    ("winograd", ["f32[1,2,4]", "f32[6,8]"], {**PADDED, "low": (0,), "high": (0,)}, ShapeError, "winograd: a window does not fit "
+     "spatial axis 0 of f32[1,2,4]; expected at least 3 elements; got 2"),
+    ("winograd", ["f32[1,8,4]", "f32[6,8]"], {**PADDED, "pool": (3,)}, ShapeError, "winograd: pool holds how many neighbours"),
+    ("winograd", ["f32[1,8,4]", "f32[6,8]"], {**PADDED, "pool": (1, 1)}, ShapeError, "winograd: pool holds how many neighbours"),
+    ("winograd", ["f32[1,8,4]", "f32[5,8]"], PADDED, ShapeError, "winograd: the transformed weights do not fit; expected "
+     "[6,4*filters]; got f32[5,8]"),
+    ("winograd", ["f32[1,8,4]", "f32[6,9]"], PADDED, ShapeError, "winograd: the transformed weights do not fit"),
+    ("winograd", ["f32[1,8,4]", "f32[]"], PADDED, ShapeError, "winograd: the transformed weights do not fit"),
+    ("winograd", ["f32[1,8,0]", "f32[6,8]"], PADDED, ShapeError, "winograd: the transformed weights do not fit"),
+    ("winograd_gradient", ["f32[1,8,4]", "f32[1,7,2]"], SHARED, ShapeError, "winograd_gradient: the cotangent does not fit; "
+     "expected (1, 8) in front of the filters; got f32[1,7,2]"),
+    ("winograd_gradient", ["f32[1,8,4]", "f32[1,8]"], SHARED, ShapeError, "winograd_gradient: the cotangent does not fit"),
+    *(("winograd_gradient", ["f32[1,8,4]", "f32[1,8,2]"], {**SHARED, "shares": wrong}, ShapeError, "winograd_gradient: shares is "
+       f"the number of parts of the sum; expected an int of at least 1; got {wrong!r}") for wrong in (0, True, 2.0)),
     ("one_hot", ["f32[3]"], {"depth": 3, "dtype": F32}, DTypeError, "one_hot: indices that are no integers"),
 ]
 
@@ -306,6 +358,28 @@ def test_type_rule_refuses(op, types, attrs, error, text):
     with pytest.raises(error) as caught:
         op_spec(op).infer(*map(type_of, types), **attrs)
     assert str(caught.value).startswith(f"{op}: ")
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(("types", "change", "error", "text"), [
+    (["f32[2]", "f32[5,3]"], {"body": None}, ShapeError, "scan: the body is not a graph; expected graph; got NoneType"),
+    (["f32[2]", "f32[5,3]"], {"carried": True}, ShapeError, "scan: operands and body do not fit"),
+    (["f32[2]", "f32[5,3]"], {"carried": -1}, ShapeError, "scan: operands and body do not fit"),
+    (["f32[2]", "f32[5,3]"], {"sliced": 2}, ShapeError, "2 operands, carried=1, sliced=2, a body of 2 inputs and 2 outputs"),
+    (["f32[2]", "f32[5,3]", "f32[]"], {}, ShapeError, "scan: operands and body do not fit"),
+    (["f32[2]", "f32[5,3]"], {"length": -1}, ShapeError, "scan: a negative number of steps; got -1"),
+    (["f64[2]", "f32[5,3]"], {}, DTypeError, "scan: operand 0 has another element type than the body; expected f32[2]; got f64[2]"),
+    (["f32[2]", "f32[4,3]"], {}, ShapeError, "scan: operand 1 does not fit the body; expected f32[5,3]; got f32[4,3]"),
+    (["f32[3]", "f32[5,3]"], {}, ShapeError, "scan: operand 0 does not fit the body; expected f32[2]; got f32[3]"),
+    (["f32[2]", "f32[5,3]"], {"body": "graph b(%c: f32[2], %x: f32[3]) {\n  return %x\n}"}, ShapeError,
+     "scan: carried value 0 changes its type; expected f32[2]; got f32[3]"),
+    (["f32[2]", "f32[5,3]"], {"body": "graph b(%c: f32[2], %x: f32[3]) {\n  return\n}"}, ShapeError, "do not fit"),
+])
+def test_the_type_rule_of_loops_refuses(types, change, error, text):
+    body = change.get("body", "graph b(%c: f32[2], %x: f32[3]) {\n  %d = negative(%c)\n  return %d, %x\n}")
+    attrs = {"carried": 1, "sliced": 1, "length": 5, "reverse": False, **change, "body": parse(body) if body else None}
+    with pytest.raises(error) as caught:
+        op_spec("scan").infer(*map(type_of, types), **attrs)
     assert text in str(caught.value)
 
 

@@ -9,6 +9,9 @@ What does not live here: random initial values (random.py), compiled functions (
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import setitem
 from typing import Any
 
 import numpy as np
@@ -27,21 +30,29 @@ from graphc.runtime.buffers import copy_aligned
 from graphc.runtime.guards import lock_for_forks
 from graphc.runtime.residence import Home
 from graphc.runtime.scales import Scale
-from graphc.runtime.writes import WRITES, store
+from graphc.runtime.writes import WRITES, together
 
 _one_each = lock_for_forks()  # no variable gets two arrays or two scales
+
+
+@dataclass(frozen=True)
+class Later:
+    """A first value that takes long to make, and that nobody may ever ask for."""
+
+    shape: tuple[int, ...]
+    make: Callable[[], np.ndarray]
 
 
 class Variable(State):
     """State with a first value, a name and perhaps a constraint.
 
-    initializer  what the first value is made of: an array, or a tensor evaluated at the first access
+    initializer  what the first value is made of: an array, or a tensor or Later evaluated at the first access
     constraint   a function of the variable that training applies after each update, or None
     """
 
     reports_writes = True
 
-    def __init__(self, initializer: np.ndarray | Tensor, dtype: str, name: str, constraint: Any = None):
+    def __init__(self, initializer: np.ndarray | Tensor | Later, dtype: str, name: str, constraint: Any = None):
         super().__init__(_initial_shape(initializer), dtype, name)
         self.initializer, self.constraint = initializer, constraint
         self._array: np.ndarray | None = None
@@ -56,7 +67,9 @@ class Variable(State):
             self._scale.settle(self._array)
         if self._array is None:
             first = self.initializer
-            if isinstance(first, Tensor):
+            if isinstance(first, Later):
+                first = first.make()
+            elif isinstance(first, Tensor):
                 first = values_of([first])[0]
             return self._first(np.asarray(first, self.dtype).reshape(_initial_shape(self.initializer)))
         return self._array
@@ -68,6 +81,17 @@ class Variable(State):
             if self._array is None:
                 self._array = made
             return self._array
+
+    @property
+    def has_array(self) -> bool:
+        """Whether the first value has been made, or another one given in its place."""
+        return self._array is not None
+
+    def to_begin(self, value: np.ndarray) -> partial[None]:
+        """The write of runtime.writes.together that makes this the first value; the caller holds the lock."""
+        if self._array is not None:  # another thread's call came first
+            return partial(setitem, self._array, ..., value)
+        return partial(setattr, self, "_array", copy_aligned(value))
 
     @property
     def has_scale(self) -> bool:
@@ -129,7 +153,7 @@ class Update(Alias):
         self.again: Callable[[Tensor], Tensor] | None = None
 
 
-def _initial_shape(initializer: np.ndarray | Tensor) -> tuple[int, ...]:
+def _initial_shape(initializer: np.ndarray | Tensor | Later) -> tuple[int, ...]:
     if not isinstance(initializer, Tensor):
         return initializer.shape
     if not all(isinstance(d, int) for d in initializer.dims):
@@ -148,7 +172,7 @@ def variable(value: Any, dtype: str | None = None, name: str | None = None, cons
             value = values_of([value])[0]
         else:
             value = cast(value, kind)
-    else:
+    elif not isinstance(value, Later):
         value = np.array(as_dense(value), dtype=kind, order="C")
     return Variable(value, kind, unique_name(name or "Variable"), constraint)
 
@@ -285,7 +309,10 @@ def batch_get_value(ops: Sequence[Variable]) -> list[Any]:
 def batch_set_value(tuples: Sequence[tuple[Variable, Any]]) -> None:
     """Replace the values of variables, of all or, after an exception, of none. Raises ShapeError for another shape."""
     pairs = [(x, x.fitting(value)) for x, value in tuples]
-    store([(x.array, value) for x, value in pairs])
+    there = [(x.array, value) for x, value in pairs if x.has_array]
+    new = [(x, value) for x, value in pairs if not x.has_array]
+    with _one_each:
+        together([*(partial(setitem, array, ..., value) for array, value in there), *(x.to_begin(v) for x, v in new)])
 
 
 def eval(x: Tensor) -> Any:

@@ -130,9 +130,8 @@ class Layer(NodeAccess, Attachments, Copyable):
             raise ShapeError(f"the weight {name!r} is too large", where=self.name,
                              expected=f"at most {MAX_WEIGHT} numbers", got=tuple(shape))
         dtype = dtype or K.floatx()
-        first = initializers.get(initializer or "glorot_uniform")
-        variable = K.variable(first(tuple(shape), dtype=dtype) if has_arg(first, "dtype", accept_all=True)
-                              else first(tuple(shape)), dtype=dtype, name=name, constraint=constraint)
+        first = initializers.first_value(initializers.get(initializer or "glorot_uniform"), tuple(shape), dtype)
+        variable = K.variable(first, dtype=dtype, name=name, constraint=constraint)
         if regularizer is not None:
             with K.name_scope("weight_regularizer"):
                 self.add_loss(regularizer(variable))

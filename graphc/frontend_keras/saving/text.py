@@ -20,6 +20,7 @@ import numpy as np
 from graphc.errors import GraphcError, ModelFormatError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.registry import deserialize_layer
+from graphc.frontend_keras.initializers import matrices_wait
 from graphc.frontend_keras.saving.versions import in_words_of_keras_2, understood, version_of
 
 KERAS_VERSION = "2.2.4"
@@ -182,7 +183,8 @@ def model_from_config(config: Any, custom_objects: Mapping[str, Any] | None = No
         raise ModelFormatError("not the description of a model", where="model_from_config",
                                expected="a dict with class_name and config", got=f"{config!r:.200}")
     try:
-        found = deserialize_layer(understood(config, version or version_of(config)), custom_objects)
+        with matrices_wait():
+            found = deserialize_layer(understood(config, version or version_of(config)), custom_objects)
     except GraphcError:
         raise
     except RecursionError as error:
