@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+import sys
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -25,7 +26,6 @@ from graphc.frontend_keras.layers import (
     concatenate,
 )
 from graphc.frontend_keras.models import Model, Sequential
-from graphc.frontend_keras.utils import vis_utils
 from graphc.frontend_keras.utils.drawing import layout, order, ranks
 from graphc.frontend_keras.utils.drawing.boxes import sketch
 from graphc.frontend_keras.utils.vis_utils import model_to_dot, plot_model
@@ -122,12 +122,15 @@ class TestDot:
         assert node.get("label") == '"a\\"b\\{c\\}\\|\\<d\\>\\\\e f: Dense"'
 
     def test_without_pydot(self, monkeypatch):
-        def missing(name):
-            raise ImportError(name)
-
-        monkeypatch.setattr(vis_utils, "import_module", missing)
+        monkeypatch.setitem(sys.modules, "pydot", None)
         with pytest.raises(ImportError, match=re.escape('pip install "graphc-compiler[plot]"')):
-            vis_utils._pydot()
+            model_to_dot(chain())
+
+    def test_without_pydot_graphc_draws(self, monkeypatch, tmp_path):
+        monkeypatch.setitem(sys.modules, "pydot", None)
+        monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/dot")
+        assert plot_model(chain(), tmp_path / "a.svg") == str(tmp_path / "a.svg")
+        assert "Conv2D" in (tmp_path / "a.svg").read_text()
 
     def test_direction(self):
         with pytest.raises(ArgumentError, match="TB, LR, BT, RL"):

@@ -41,7 +41,7 @@ def InceptionResNetV2(include_top: bool = True, weights: Any = "imagenet", input
     """InceptionResNetV2 for images of 299 x 299, at least 75 x 75. Arguments and errors: see frame.Frame.
 
     A file that Keras itself has saved holds the sums as code, which is never read: load it with
-    custom_objects=CUSTOM_OBJECTS. Files saved here need nothing.
+    custom_objects=CUSTOM_OBJECTS. Files saved here only need this module to be imported.
     """
     frame = Frame("InceptionResNetV2", include_top, weights, input_tensor, input_shape, pooling, classes)
     x = stem(frame.begin(frame.shape(default=299, least=75, static_with_top=False)))

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from graphc.errors import ArgumentError, IndexRangeError, ModelFormatError
+from graphc.frontend_keras.utils.hdf5_dict import H5Dict, h5dict  # noqa: F401 (Keras has them here)
 
 Normalizer = Callable[[np.ndarray], np.ndarray]
 

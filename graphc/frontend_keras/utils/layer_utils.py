@@ -1,4 +1,5 @@
-"""What can be told about a model by looking at it: its summary table, counts, the inputs of a tensor.
+"""What can be told about a model by looking at it: its summary table, counts, the inputs of a tensor; and its weights
+turned from one layout into another.
 
 What does not live here: models and layers themselves (engine/).
 """
@@ -6,12 +7,21 @@ What does not live here: models and layers themselves (engine/).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import prod
 from typing import Any
 
+import numpy as np
+
+from graphc.errors import ArgumentError, ShapeError
 from graphc.frontend_keras import backend as K
+from graphc.frontend_keras.utils.conv_utils import convert_kernel
 
 _CHAIN = (65, (0.45, 0.85, 1.0), ("Layer (type)", "Output Shape", "Param #"))
 _NETWORK = (98, (0.33, 0.55, 0.67, 1.0), ("Layer (type)", "Output Shape", "Param #", "Connected to"))
+
+
+class LayoutError(ArgumentError, AssertionError):
+    """No layout of images; Keras asserts that it is one."""
 
 
 def count_params(weights: Iterable[Any]) -> int:
@@ -126,3 +136,39 @@ def get_source_inputs(tensor: Any, layer: Any = None, node_index: int | None = N
         for one in get_source_inputs(source_tensor, source, index):
             found.setdefault(id(one), one)
     return list(found.values())
+
+
+def convert_all_kernels_in_model(model: Any) -> None:
+    """Turn the kernels of a model's convolutions from Theano's layout into TensorFlow's, or back.
+
+    Those are Conv1D, Conv2D, Conv3D and Conv2DTranspose among model.layers; models inside are left as they are.
+    """
+    turned = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose")
+    K.batch_set_value([(layer.kernel, convert_kernel(K.get_value(layer.kernel))) for layer in model.layers
+                       if type(layer).__name__ in turned])
+
+
+def convert_dense_weights_data_format(dense: Any, previous_feature_map_shape: tuple[int, ...],
+                                      target_data_format: str = "channels_first") -> None:
+    """Reorder the rows of a Dense layer's kernel for a feature map, flattened before it, of another layout.
+
+    previous_feature_map_shape  three sizes in the target layout
+    target_data_format          channels_first or channels_last
+
+    Raises LayoutError (an AssertionError and a ValueError), ShapeError where the kernel has other rows.
+    """
+    shape = tuple(previous_feature_map_shape)
+    kernel, *others = dense.get_weights()
+    if target_data_format not in ("channels_first", "channels_last"):
+        raise LayoutError("unknown layout", where=dense.name, expected="channels_first or channels_last",
+                          got=repr(target_data_format))
+    if len(shape) != 3 or prod(shape) != len(kernel):
+        raise ShapeError("the kernel does not follow such a feature map", where=dense.name,
+                         expected=f"three sizes whose product is {len(kernel)}", got=shape)
+    if target_data_format == "channels_first":
+        channels, rows, columns = shape
+        turned = kernel.reshape(rows, columns, channels, -1).transpose(2, 0, 1, 3)
+    else:
+        rows, columns, channels = shape
+        turned = kernel.reshape(channels, rows, columns, -1).transpose(1, 2, 0, 3)
+    dense.set_weights([np.reshape(turned, kernel.shape), *others])

@@ -13,16 +13,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from graphc.errors import ArgumentError, GraphcError
+from graphc.errors import ArgumentError
+from graphc.frontend_keras.utils.extras import MissingLibraryError, optional
 from graphc.runtime.files import replacing
 
 RANKDIRS = ("TB", "LR", "BT", "RL")
-
-
-class MissingLibraryError(GraphcError, ImportError):
-    """An optional library that is not installed."""
-
-    __str__ = GraphcError.__str__
 
 
 def model_to_dot(model: Any, show_shapes: bool = False, show_layer_names: bool = True, rankdir: str = "TB") -> Any:
@@ -36,7 +31,8 @@ def model_to_dot(model: Any, show_shapes: bool = False, show_layer_names: bool =
     Raises MissingLibraryError (an ImportError) without pydot, ArgumentError (a ValueError) for a model without a graph.
     """
     _check_rankdir(rankdir)
-    pydot, drawing = _pydot(), import_module("graphc.frontend_keras.utils.drawing.boxes").sketch(model)
+    pydot = optional("pydot", "plot", "model_to_dot")
+    drawing = import_module("graphc.frontend_keras.utils.drawing.boxes").sketch(model)
     dot = pydot.Dot()
     dot.set("rankdir", rankdir)
     dot.set("concentrate", True)
@@ -99,15 +95,6 @@ def _in_record(text: str) -> str:
 
 def _has_pydot() -> bool:
     try:
-        _pydot()
+        return bool(optional("pydot", "plot", "plot_model"))
     except MissingLibraryError:
         return False
-    return True
-
-
-def _pydot() -> Any:
-    try:
-        return import_module("pydot")
-    except ImportError as error:
-        raise MissingLibraryError("Failed to import `pydot`", where="model_to_dot",
-                                  fix='Install it: pip install "graphc-compiler[plot]".') from error
