@@ -405,3 +405,13 @@ def test_source_inputs():
     assert layer_utils.get_source_inputs(z) == [x, y]
     plain = Symbol()
     assert layer_utils.get_source_inputs(plain) == [plain]
+
+
+def test_sources_of_a_tensor_that_many_ways_lead_to():
+    from graphc.frontend_keras import layers
+
+    first, second = layers.Input((2,)), layers.Input((2,))
+    x = layers.add([second, first])
+    for _ in range(100):  # 2 ** 100 ways
+        x = layers.add([x, x])
+    assert layer_utils.get_source_inputs(x) == [second, first]

@@ -32,9 +32,17 @@ def write_weights(group: Any, layers: Sequence[Any]) -> None:
     write_texts(group, "layer_names", [layer.name for layer in layers])
     group.attrs["backend"], group.attrs["keras_version"] = K.backend().encode(), KERAS_VERSION.encode()
     for layer in layers:
-        if "/" in layer.name or layer.name in ("", "."):
-            raise ArgumentError("a layer of this name cannot be saved in HDF5", where=repr(layer.name))
-        write_arrays(group.create_group(layer.name), layer.weights)
+        write_arrays(_group_of(group, layer.name), layer.weights)
+
+
+def _group_of(group: Any, name: str) -> Any:
+    """The group of a layer; that of one named `conv1/bn` lies in the group `conv1`, as in files of Keras."""
+    try:
+        if not {"", ".", ".."}.isdisjoint(name.split("/")):
+            raise ValueError("not a path")
+        return group.require_group(name)
+    except (ValueError, TypeError) as error:
+        raise ArgumentError("a layer of this name cannot be saved in HDF5", where=repr(name), got=str(error)) from error
 
 
 def write_arrays(group: Any, weights: Sequence[Any]) -> None:

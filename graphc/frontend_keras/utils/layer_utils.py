@@ -122,19 +122,23 @@ def get_source_inputs(tensor: Any, layer: Any = None, node_index: int | None = N
     tensor            a tensor that a layer returned; one that no layer returned is its own source
     layer, node_index where the tensor comes from; default its _keras_history
     """
-    if not hasattr(tensor, "_keras_history"):
-        return [tensor]
-    if layer is None or node_index:
-        layer, node_index, _ = tensor._keras_history
-    if not layer._inbound_nodes:
-        return [tensor]
-    node = layer._inbound_nodes[node_index]
-    if not node.inbound_layers:
-        return list(node.input_tensors)
     found: dict[int, Any] = {}
-    for source_tensor, source, index in zip(node.input_tensors, node.inbound_layers, node.node_indices):
-        for one in get_source_inputs(source_tensor, source, index):
-            found.setdefault(id(one), one)
+    seen: set[int] = set()
+    pending = [(tensor, layer, node_index)]
+    while pending:
+        x, layer, node_index = pending.pop()
+        if hasattr(x, "_keras_history") and (layer is None or node_index is None):
+            layer, node_index, _ = x._keras_history
+        if not hasattr(x, "_keras_history") or not layer._inbound_nodes:
+            found.setdefault(id(x), x)
+            continue
+        node = layer._inbound_nodes[node_index]
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if not node.inbound_layers:
+            found.update((id(one), one) for one in node.input_tensors if id(one) not in found)
+        pending += reversed(list(zip(node.input_tensors, node.inbound_layers, node.node_indices)))
     return list(found.values())
 
 

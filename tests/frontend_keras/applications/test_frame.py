@@ -18,6 +18,11 @@ def small(**options):
                                               **options})
 
 
+def assert_equal_weights(model, other):
+    for ours, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 class TestShapes:
     @pytest.mark.parametrize(("shape", "layout", "flatten", "expected"), [
         (None, "channels_last", True, (64, 64, 3)), (None, "channels_first", True, (3, 64, 64)),
@@ -119,10 +124,13 @@ class TestFiles:
         models = tmp_path / "home" / "models"
         models.mkdir(parents=True)
         trained.save_weights(str(models / "mobilenet_2_5_128_tf_no_top.h5"))
-        for weights in ("imagenet", models / "mobilenet_2_5_128_tf_no_top.h5"):
-            loaded = mobilenet.MobileNet(weights=weights, **options)
-            for ours, theirs in zip(loaded.get_weights(), trained.get_weights(), strict=True):
-                np.testing.assert_array_equal(ours, theirs)
+        assert_equal_weights(mobilenet.MobileNet(**options), trained)
+
+    def test_file_of_ones_own_is_loaded(self, tmp_path):
+        trained = small()
+        trained.save_weights(str(tmp_path / "own.h5"))
+        for weights in (tmp_path / "own.h5", str(tmp_path / "own.h5")):
+            assert_equal_weights(small(weights=weights), trained)
 
     def test_another_file_is_refused(self, tmp_path):
         file = pretrained.PublishedFile("a.h5", "https://example.org/a.h5", hashlib.md5(b"right").hexdigest())

@@ -219,6 +219,29 @@ def test_long_lists_of_names_are_split(tmp_path):
     np.testing.assert_array_equal(model.get_weights()[0], kernel)
 
 
+def test_names_that_are_paths(tmp_path):
+    """DenseNet's layers are called conv1/conv, conv1/bn, ...; in Keras's files their groups lie in each other."""
+    def build():
+        return Sequential([Dense(3, input_dim=4, name="a"), Dense(3, name="a/a"), Dense(2, name="a/b")])
+
+    model, again = build(), build()
+    model.save_weights(tmp_path / "w.h5")
+    with h5py.File(tmp_path / "w.h5") as file:
+        assert list(file.attrs["layer_names"]) == [b"a", b"a/a", b"a/b"]
+        np.testing.assert_array_equal(file["a/b/a/b/kernel:0"], model.get_weights()[4])
+    again.load_weights(tmp_path / "w.h5")
+    for ours, theirs in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", ["a//b", "/a", "a/", "a/./b", "..", "d/d/kernel:0"])
+def test_names_that_no_group_can_have(name, tmp_path):
+    model = Sequential([Dense(3, input_dim=4, name="d"), Dense(2, name=name)])
+    with pytest.raises(ArgumentError, match="cannot be saved in HDF5"):
+        model.save_weights(tmp_path / "w.h5")
+    assert os.listdir(tmp_path) == []
+
+
 def test_what_is_no_model(tmp_path):
     path = tmp_path / "x.h5"
     with pytest.raises(OSError):
