@@ -10,6 +10,7 @@ import io
 import json
 import os
 import struct
+import tokenize
 import zipfile
 import zlib
 from typing import Any
@@ -69,7 +70,7 @@ def arrays_of(path: str, *names: str, lists: tuple[str, ...] = ()) -> list[Any]:
     except GraphcError:
         raise
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, ValueError, TypeError, RuntimeError,
-            SyntaxError, MemoryError) as error:
+            SyntaxError, tokenize.TokenError, MemoryError) as error:
         raise DataFormatError("not a file of arrays that can be read", where=path, expected="an .npz file with "
                               + ", ".join(names), got=f"{error!s:.200}") from error
 

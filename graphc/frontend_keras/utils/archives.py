@@ -105,6 +105,9 @@ def _members_of_tar(file_path: str) -> Generator[Member, None, None]:
             if not (member.isfile() or member.isdir()):
                 raise ArchiveError("a link or a device", where=file_path, got=repr(member.name[:200]))
             yield member.name, archive.extractfile(member) if member.isfile() else None
+        for _ in range(MAX_BYTES // _PIECE):  # to the end of what is compressed, where its checksum is
+            if not archive.fileobj.read(_PIECE):
+                break
 
 
 def _members_of_zip(file_path: str) -> Generator[Member, None, None]:
