@@ -1,6 +1,6 @@
 """Pickles of numbers, read as data: a small interpreter of the pickle format that can make nothing else.
 
-It knows None, bools, numbers, texts, bytes, tuples, lists, dicts, and NumPy's arrays and numbers of plain types.
+It knows None, bools, numbers, texts, bytes, tuples, lists, dicts, and NumPy's arrays and numbers of plain types. What
 else a pickle names is refused, nothing is imported, and memory and time are bounded by the bytes that are read: nothing
 is walked through that could hold itself, or one thing many times.
 
@@ -19,8 +19,9 @@ import numpy as np
 from graphc.errors import GraphcError
 
 _PLAIN = re.compile(r"[biuf][1248]")
-_MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
 _MAX_PROTOCOL, _MAX_RANK, _MAX_SIZE = 5, 32, 1 << 53
+MAX_OPERATIONS = 1 << 24
+"""Of a pickle, beside those that make a number below 65,536: an empty list takes one byte there and 64 in memory."""
 _BYTE, _TWO_BYTES, _END = ord("K"), ord("M"), ord(".")
 
 
@@ -107,24 +108,38 @@ class _Array:
 
 
 class _Name:
-    """What a pickle calls a class or function."""
+    """One of the few classes and functions that a pickle may name."""
 
     def __init__(self, module: Any, name: Any):
-        self.module, self.name = _ascii(module), _ascii(name)
+        self.name = f"{_ascii(module)}.{_ascii(name)}".replace("numpy._core.", "numpy.core.")
+        if self.name not in _NAMES:
+            raise PickleError("the pickle names something that arrays of numbers do not need", got=self.name[:200])
 
     def called(self, arguments: tuple[Any, ...]) -> Any:
-        """What it gives. Raises PickleError for all but a few names."""
-        if self.module in _MULTIARRAY and self.name == "_reconstruct":
-            return _Array()
-        if self.module in _MULTIARRAY and self.name == "scalar":
-            dtype, raw = arguments
-            return dtype.number(raw)
-        if (self.module, self.name) == ("numpy", "dtype"):
-            return _DType(*arguments)
-        if (self.module, self.name) == ("_codecs", "encode") and arguments[1:] == ("latin1",):
-            return arguments[0].encode("latin1")
-        raise PickleError("the pickle calls something that is no array of numbers",
-                          got=f"{self.module}.{self.name}"[:200])
+        """What it gives. Raises PickleError."""
+        return _NAMES[self.name](*arguments)
+
+
+def _from_bytes(content: Any, dtype: Any, shape: Any, order: Any) -> _Array:
+    array = _Array()
+    array.set((1, shape, dtype, order == "F", content))
+    return array
+
+
+def _encoded(text: Any, encoding: Any) -> bytes:
+    if not isinstance(text, str) or encoding != "latin1":
+        raise PickleError("bytes in an unknown encoding")
+    return text.encode("latin1")
+
+
+def _not_called(*arguments: Any) -> Any:
+    raise PickleError("an array without a description")
+
+
+_NAMES: dict[str, Callable[..., Any]] = {
+    "numpy.core.multiarray._reconstruct": _Array, "numpy.core.multiarray.scalar": lambda dtype, raw: dtype.number(raw),
+    "numpy.core.numeric._frombuffer": _from_bytes, "numpy.dtype": _DType, "numpy.ndarray": _not_called,
+    "_codecs.encode": _encoded}
 
 
 def _plain(value: Any) -> Any:
@@ -142,6 +157,7 @@ class _Machine:
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []  # stacks in front of marks
         self.memo: dict[int, Any] = {}
+        self.left = MAX_OPERATIONS
 
     def run(self) -> Any:
         data, at, push = self.data, 0, self.stack.append
@@ -165,6 +181,9 @@ class _Machine:
         operation = _OPERATIONS.get(code)
         if operation is None:
             raise PickleError("an operation that pickles of numbers do not need", got=f"{bytes([code])!r}")
+        self.left -= 1
+        if self.left < 0:
+            raise PickleError("the pickle is too large", expected=f"at most {MAX_OPERATIONS} operations")
         operation(self)
 
     def take(self, count: int) -> bytes:
@@ -248,6 +267,7 @@ _OPERATIONS: dict[int, Callable[[_Machine], None]] = {ord(code): operation for c
     "\x8a": lambda m: m.push(int.from_bytes(m.take(m.number("B")), "little", signed=True)),
     "X": _text("<I"), "\x8c": _text("B"), "\x8d": _text("<Q"),
     "U": _bytes("B"), "T": _bytes("<i"), "C": _bytes("B"), "B": _bytes("<I"), "\x8e": _bytes("<Q"),
+    "\x96": _bytes("<Q"),
     "]": lambda m: m.push([]), "}": lambda m: m.push({}), ")": lambda m: m.push(()),
     "t": lambda m: m.push(tuple(m.since_mark())), "\x85": lambda m: m.together(1),
     "\x86": lambda m: m.together(2), "\x87": lambda m: m.together(3),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from http.client import HTTPException
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
@@ -129,7 +128,7 @@ def _download(origin: str, path: str, file_hash: str | None, algorithm: str) -> 
 
 def _pieces(origin: str) -> Iterator[bytes]:
     """What the URL gives, while a bar shows how much. Raises DownloadError."""
-    request, errors = import_module("urllib.request"), import_module("urllib.error")
+    request, errors, http = (import_module(name) for name in ("urllib.request", "urllib.error", "http.client"))
     got = 0
     try:
         with request.urlopen(origin, timeout=_PATIENCE) as answer:
@@ -147,7 +146,7 @@ def _pieces(origin: str) -> Iterator[bytes]:
         raise DownloadError(f"URL fetch failure on {origin}: {error.code} -- {error.msg}") from error
     except errors.URLError as error:
         raise DownloadError(f"URL fetch failure on {origin}: {error.errno} -- {error.reason}") from error
-    except (TimeoutError, ConnectionError, HTTPException) as error:
+    except (TimeoutError, ConnectionError, http.HTTPException) as error:
         raise DownloadError(f"URL fetch failure on {origin}: {error!r:.200}") from error
     if size is not None and got != size:
         raise DownloadError("the connection ended too early", where=origin, expected=f"{size} bytes", got=got)

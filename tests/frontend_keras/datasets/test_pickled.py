@@ -1,5 +1,6 @@
 """Pickles of numbers are read as pickle itself reads them; others are refused, and nothing is run."""
 
+import contextlib
 import os
 import pickle
 import struct
@@ -7,6 +8,7 @@ import struct
 import numpy as np
 import pytest
 
+from graphc.frontend_keras.datasets import pickled
 from graphc.frontend_keras.datasets.pickled import PickleError, loads
 
 VALUES = [1, -5, 3000, 70000, 2**40, -(2**70), None, True, False, 1.5, "text", "ünï", b"bytes", [1, 2, [3]], (), (1,),
@@ -25,16 +27,12 @@ class TestAsPickleDoes:
                                        np.arange(4, dtype="u1"), np.arange(3, dtype=">i4"), np.array([True]),
                                        np.array(3.0)], ids=str)
     def test_arrays(self, protocol, array):
-        if protocol == 5:
-            pytest.skip("NumPy has arrays of their own kind in protocol 5, and files of arrays do not use it")
         found = loads(pickle.dumps({"data": array}, protocol), "x")["data"]
         np.testing.assert_array_equal(found, array)
         assert found.dtype == array.dtype
         assert found.flags.writeable
 
     def test_arrays_of_lists(self, protocol):
-        if protocol == 5:
-            pytest.skip("as above")
         array = np.empty(3, dtype=object)
         array[:] = [[1, 2], [], [300]]
         assert loads(pickle.dumps(array, protocol), "x") == [[1, 2], [], [300]]
@@ -60,18 +58,12 @@ class Runs:
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])
-@pytest.mark.parametrize("value", [Runs(os.mkdir, "canary"), Runs(eval, "1"), Runs(getattr, 1, "real"), [print],
+@pytest.mark.parametrize("value", [Runs(os.mkdir, "canary"), Runs(eval, "1"), Runs(getattr, 1, "real"), print,
                                    Runs(np.ndarray, (2,)), 1 + 2j, {1, 2}, range(3), Runs(bytearray, 10**9)], ids=str)
 def test_everything_else_is_refused(protocol, value, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    data = pickle.dumps({"data": value}, protocol)
-    try:
-        found = loads(data, "x")["data"]
-    except PickleError as error:
-        assert error.where == "x"
-    else:  # a name that nobody called is no function
-        assert not callable(found)
-        assert not callable(found[0])
+    with pytest.raises(PickleError):
+        loads(pickle.dumps({"data": value}, protocol), "x")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -103,6 +95,14 @@ def test_broken_pickles(data):
         loads(data, "x")
 
 
+def test_too_many_operations(monkeypatch):
+    data = pickle.dumps([[1]] * 500, 2)
+    assert len(loads(data, "x")) == 500
+    monkeypatch.setattr(pickled, "MAX_OPERATIONS", 400)
+    with pytest.raises(PickleError, match="too large"):
+        loads(data, "x")
+
+
 def test_places_of_the_memo_cost_nothing():
     assert loads(b"Nr" + struct.pack("<I", 2**32 - 1) + b".", "x") is None
 
@@ -116,7 +116,5 @@ def test_any_changed_byte():
         changed = bytearray(data)
         for place in rng.integers(0, len(data), rng.integers(1, 4)):
             changed[place] = rng.integers(0, 256)
-        try:
+        with contextlib.suppress(PickleError):
             loads(bytes(changed[rng.integers(0, 2) * rng.integers(len(data)):]), "x")
-        except PickleError:
-            pass
