@@ -1,7 +1,8 @@
 """Which tests use which public name, read from the text of the tests.
 
-A test is a function `test_...` of a file `test_...`, or a script of the tutorial. It uses what its body names: `K.dot`, `keras.layers.Dense`, a name imported by `from ... import`; and what those
-functions, fixtures and tables name in turn that it reads, in its own file or in another file of tests. Where it looks
+A test is a function `test_...` or a class `Test...` of a file `test_...`, or a script of the tutorial. It uses what its
+body names: `K.dot`, `keras.layers.Dense`, a name imported by `from ... import`; and what those functions, fixtures and
+tables name in turn that it reads, in its own file or in another file of tests. Where it looks
 names up (`losses.get`, `getattr(layers, ...)`), the strings that it reads count as names there. A method counts as used
 where an attribute of that name is read by a test that also uses its class, or one that inherits the method.
 
@@ -52,7 +53,7 @@ def tests_by_use() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     for module in modules.values():
         path = f"{module.name.replace('.', '/')}.py"
         for name in module.reads:
-            if name != SCRIPT and not (name.startswith("test_") and path.rpartition("/")[2].startswith("test_")):
+            if name != SCRIPT and not (name.startswith(("test_", "Test")) and path.rpartition("/")[2].startswith("test_")):
                 continue
             test = path if name == SCRIPT else f"{path}::{name}"
             dotted, attributes[test] = _closure(modules, module, name)
