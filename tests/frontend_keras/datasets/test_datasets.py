@@ -1,6 +1,7 @@
 """Data sets from small files in their usual formats; the network is never asked."""
 
 import gzip
+import hashlib
 import io
 import json
 import pickle
@@ -75,6 +76,13 @@ class TestMissing:
             datasets.mnist.load_data()
         assert "re-download" in capsys.readouterr().out
         assert (home / "mnist.npz").exists()
+
+    def test_the_file_itself(self, home, monkeypatch):
+        np.savez(home / "boston_housing.npz", x=np.zeros((5, 13)), y=np.arange(5.0))
+        monkeypatch.setattr(datasets.boston_housing, "_HASH",
+                            hashlib.sha256((home / "boston_housing.npz").read_bytes()).hexdigest())
+        (x_train, _), (x_test, _) = datasets.boston_housing.load_data()
+        assert (len(x_train), len(x_test)) == (4, 1)
 
     def test_an_absolute_path(self, tmp_path):
         with pytest.raises(MissingDataError, match=f"{tmp_path}/nowhere/mnist.npz is not there"):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError, ShapeError
+from graphc.errors import ArgumentError, GraphcError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.utils.extras import optional
 
@@ -21,6 +21,12 @@ MODES = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}
 CHANNELS = {"rgb": 3, "rgba": 4, "grayscale": 1}
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 _FORMATS = ("channels_first", "channels_last")
+
+
+class PictureError(GraphcError, OSError):
+    """A file that holds no picture, or a broken one."""
+
+    __str__ = GraphcError.__str__
 
 
 def pillow(where: str, module: str = "PIL.Image") -> Any:
@@ -122,7 +128,7 @@ def load_img(path: Any, grayscale: bool = False, color_mode: str = "rgb", target
     target_size    (height, width) that it is resized to; None: as it is
     interpolation  how: "nearest", "bilinear", "bicubic", "hamming", "box" or "lanczos"
 
-    Raises ArgumentError, OSError for what is no picture, MissingLibraryError without Pillow.
+    Raises ArgumentError, PictureError (an OSError), MissingLibraryError without Pillow.
     """
     if grayscale is True:
         warnings.warn('grayscale is deprecated. Please use color_mode = "grayscale"', stacklevel=2)
@@ -130,8 +136,7 @@ def load_img(path: Any, grayscale: bool = False, color_mode: str = "rgb", target
     image = pillow("load_img")
     mode = MODES[known_color_mode(color_mode, "load_img")]
     with nullcontext(path) if hasattr(path, "read") else open(path, "rb") as file:
-        img = image.open(file)
-        img.load()
+        img = _read(image, file, path)
     if img.mode != mode:
         img = img.convert(mode)
     if target_size is None or img.size == (target_size[1], target_size[0]):
@@ -140,6 +145,17 @@ def load_img(path: Any, grayscale: bool = False, color_mode: str = "rgb", target
         raise ArgumentError(f"Invalid interpolation method {interpolation} specified", where="load_img",
                             expected=f"one of {_INTERPOLATIONS}")
     return img.resize((target_size[1], target_size[0]), image.Resampling[interpolation.upper()])
+
+
+def _read(image: Any, file: Any, path: Any) -> Any:
+    try:
+        img = image.open(file)
+        img.load()
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever the parsers of Pillow meet in a broken file
+        raise PictureError("not a picture that can be read", where=str(path), got=f"{error!s:.200}") from error
+    return img
 
 
 def list_pictures(directory: str, ext: str = "jpg|jpeg|bmp|png|ppm") -> list[str]:
