@@ -54,7 +54,7 @@ def located(name: str, origin: str, file_hash: str | None = None, cache_subdir: 
         there, folder = os.path.exists(path), os.path.dirname(path)
         what = "is another file than that of the data set" if there else "is not there"
         raise MissingDataError(f"{file} {what}, and could not be downloaded", where=folder, got=str(error),
-                               fix=f"Get it from {origin} and put it into that folder.") from error
+                               fix=f"Get it from {origin} and put it there as {os.path.basename(file)}.") from error
 
 
 def arrays_of(path: str, *names: str, lists: tuple[str, ...] = ()) -> list[Any]:

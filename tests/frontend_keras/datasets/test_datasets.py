@@ -68,7 +68,7 @@ class TestMissing:
         assert isinstance(caught.value, FileNotFoundError)
         assert str(caught.value).startswith(f"{home}")
         assert f": {name} is not there" in str(caught.value)
-        assert f"{url} and put it into that folder" in str(caught.value)
+        assert f"{url} and put it there as {name}." in str(caught.value)
 
     def test_another_file_of_that_name(self, home, capsys):
         np.savez(home / "mnist.npz", x_train=np.zeros(3))
