@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.errors import ArgumentError
-from graphc.frontend_keras import layers
 from graphc.frontend_keras.engine.input_layer import Input, InputLayer
+from graphc.frontend_keras.engine.pickling import own_objects
 from graphc.frontend_keras.engine.saving import load_model, save_model
 from graphc.frontend_keras.engine.sequential import Sequential
 from graphc.frontend_keras.engine.training import Model
@@ -72,6 +72,5 @@ def _begin(model: Any, given: Any) -> list[Any]:
 def _clone_layer(layer: Any) -> Any:
     if isinstance(layer, Model):
         return clone_model(layer)
-    scope = {layer.name: layer.function} if isinstance(layer, layers.Lambda) else {}
-    with CustomObjectScope({type(layer).__name__: type(layer)}, scope):
+    with CustomObjectScope(own_objects(layer)):
         return type(layer).from_config(layer.get_config())

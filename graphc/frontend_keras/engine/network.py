@@ -20,11 +20,12 @@ from graphc.frontend_keras.engine.attachments import distinct
 from graphc.frontend_keras.engine.base_layer import Layer, NotBuiltLayerError, matched
 from graphc.frontend_keras.engine.input_layer import InputLayer
 from graphc.frontend_keras.engine.node import Node
+from graphc.frontend_keras.engine.own_calls import Body, Called
 from graphc.frontend_keras.engine.phases import phase_givens
 from graphc.frontend_keras.engine.shapes import default_name
 from graphc.frontend_keras.engine.traversal import trace
 from graphc.frontend_keras.saving import text
-from graphc.frontend_keras.utils.generic_utils import to_list, unpack_singleton
+from graphc.frontend_keras.utils.generic_utils import has_arg, to_list, unpack_singleton
 from graphc.frontend_keras.utils.layer_utils import get_source_inputs, print_summary
 from graphc.ir.graph import Graph
 
@@ -49,6 +50,8 @@ class Network(Layer):
         self.inputs: Any = None
         self.outputs: Any = None
         self._layers: list[Layer] = []
+        self._state_updates: dict[tuple[Any, ...], list[Any]] = {}  # by the inputs of a call
+        self._unlisted: list[Body] = []  # what is in the graph but not among the layers
         self._is_graph_network = False
         if inputs is not None or outputs is not None:
             self._init_graph(inputs, outputs)
@@ -171,8 +174,8 @@ class Network(Layer):
     @property
     def state_updates(self) -> list[Any]:
         """The updates of stateful layers, which prediction runs too."""
-        return distinct([update for layer in self.layers if getattr(layer, "stateful", False)
-                         for inputs in self._calls_of(layer) for update in layer.get_updates_for(inputs)])
+        return distinct([update for layer in [*self.layers, *self._unlisted] for inputs in self._calls_of(layer)
+                         for update in _state_updates_for(layer, inputs)])
 
     def _calls_of(self, layer: Layer) -> list[Any]:
         """The inputs of the calls of `layer` in this network, and None for what hangs on no input."""
@@ -183,14 +186,14 @@ class Network(Layer):
         """The updates of the layers that hang on this network's tensors, or on none."""
         if not self._is_graph_network or not (self.trainable or self.stateful):
             return []
-        return distinct([update for layer in self.layers for inputs in self._calls_of(layer)
+        return distinct([update for layer in [*self.layers, *self._unlisted] for inputs in self._calls_of(layer)
                          for update in layer.get_updates_for(inputs)])
 
     @property
     def losses(self) -> list[Any]:
         """The losses of the layers that hang on this network's tensors, or on none, and the network's own."""
         found: list[Any] = []
-        for layer in self.layers:
+        for layer in [*self.layers, *self._unlisted]:
             if len(layer._inbound_nodes) < 2:
                 found += layer.losses
             else:
@@ -232,7 +235,20 @@ class Network(Layer):
         return self._run(inputs, mask)[1] if self._is_graph_network else None
 
     def _call_and_mask(self, inputs: Any, masks: Any, kwargs: dict[str, Any]) -> tuple[Any, Any]:
-        return self._run(inputs, kwargs.pop("mask", masks), **kwargs)
+        masks = kwargs.pop("mask", masks)
+        if kwargs and type(self).call is not Network.call:
+            return self._call_own(inputs, masks, kwargs)
+        return self._run(inputs, masks, **kwargs)
+
+    def _call_own(self, inputs: Any, masks: Any, kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        """What a subclass's `call` makes of keywords of its own; what its layers attach meanwhile hangs on `inputs`."""
+        if has_arg(self.call, "mask"):
+            kwargs["mask"] = masks
+        done = Called(self, inputs, kwargs)
+        self.add_loss(done.losses, to_list(inputs))
+        self.add_update(done.updates, to_list(inputs))
+        self._state_updates[tuple(to_list(inputs))] = done.state_updates
+        return done.outputs, unpack_singleton([getattr(x, "_keras_mask", None) for x in to_list(done.outputs)])
 
     def _run(self, inputs: Any, masks: Any) -> tuple[Any, Any]:
         """Outputs and masks of the same graph over other inputs."""
@@ -261,6 +277,9 @@ class Network(Layer):
         if not isinstance(output_masks, (list, tuple)):
             output_masks = [output_masks] * len(outputs)
         computed.update(zip(node.output_tensors, zip(outputs, output_masks)))
+        states = _state_updates_for(layer, tensors) if hasattr(layer, "_state_updates") else updates
+        if states and (layer.stateful or hasattr(layer, "_state_updates")):
+            self._state_updates.setdefault(tuple(inputs), []).extend(states)
         self.add_loss(losses, inputs)
         self.add_update(updates, inputs)
         self._add_once(self.add_loss, layer.get_losses_for(None), self.get_losses_for(None))
@@ -341,6 +360,16 @@ class Network(Layer):
     def to_yaml(self, **kwargs: Any) -> str:
         """The architecture as YAML text; keywords go to yaml.dump."""
         return text.to_yaml(self, **kwargs)
+
+
+def _state_updates_for(layer: Any, inputs: list[Any] | None) -> list[Any]:
+    """The updates of states in the call of a layer on `inputs`: of a network those of the stateful layers inside."""
+    if hasattr(layer, "_state_updates"):
+        if inputs is None:
+            return [update for inside in getattr(layer, "layers", ()) for update in _state_updates_for(inside, None)]
+        found: list[Any] = layer._state_updates.get(tuple(inputs), [])
+        return found
+    return layer.get_updates_for(inputs) if getattr(layer, "stateful", False) else []
 
 
 def _files() -> Any:

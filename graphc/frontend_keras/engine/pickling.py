@@ -20,7 +20,7 @@ def snapshot(model: Any) -> dict[str, Any]:
                      "sample_weight_mode": model.sample_weight_mode, "weighted_metrics": model.weighted_metrics}
         training = {"arguments": arguments, "optimizer": type(model.optimizer),
                     "config": model.optimizer.get_config(), "state": model.optimizer.get_weights()}
-    return {"class": type(model), "config": model.get_config(), "objects": _own_objects(model),
+    return {"class": type(model), "config": model.get_config(), "objects": own_objects(model),
             "weights": model.get_weights(), "training": training}
 
 
@@ -40,15 +40,14 @@ def restore(state: dict[str, Any]) -> Any:
     return model
 
 
-def _own_objects(model: Any) -> dict[str, Any]:
-    """The user's layer classes in a model, and the functions of its Lambda layers, by name."""
+def own_objects(layer: Any) -> dict[str, Any]:
+    """What a configuration of `layer` names that is not part of Keras: classes of layers, of it and those inside, and
+    functions of Lambda layers; by name."""
     found: dict[str, Any] = {}
-    for layer in model.layers:
-        if hasattr(layer, "_is_graph_network"):
-            found.update(_own_objects(layer))
-        elif type(layer).__name__ == "Lambda":
-            found[layer.name] = layer.function
-        for part in (layer, *getattr(layer, "_cells", ())):
-            if type(part) not in layer_classes().values():
-                found[type(part).__name__] = type(part)
+    for inside in (*getattr(layer, "layers", ()), *getattr(layer, "_cells", ())):
+        found.update(own_objects(inside))
+    if type(layer).__name__ == "Lambda":
+        found[layer.name] = layer.function
+    if type(layer) not in layer_classes().values():
+        found[type(layer).__name__] = type(layer)
     return found

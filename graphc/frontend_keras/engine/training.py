@@ -24,12 +24,14 @@ from graphc.frontend_keras.engine.functions import PREDICT, TEST, TRAIN, ModelFu
 from graphc.frontend_keras.engine.input_layer import Input, InputLayer
 from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.engine.network import Network
+from graphc.frontend_keras.engine.own_calls import Body, held_layers
 from graphc.frontend_keras.engine.rows import Rows
 from graphc.frontend_keras.engine.sample_weights import weight_arrays
 from graphc.frontend_keras.engine.shapes import positive
 from graphc.frontend_keras.engine.standardize import check_lengths, input_arrays, target_arrays
 from graphc.frontend_keras.engine.symbolic_data import Feed, refuse_symbolic
 from graphc.frontend_keras.engine.training_generator import TrainingOnGenerators
+from graphc.frontend_keras.engine.traversal import traceable
 from graphc.frontend_keras.utils.generic_utils import unpack_singleton
 
 BATCH_SIZE = 32
@@ -89,8 +91,15 @@ class Model(TrainingOnGenerators, Network):
         if type(self).call is Network.call or input_shape is None:
             raise ArgumentError("the model has no inputs", where=self.name, fix="Pass inputs and outputs.")
         shapes = input_shape if isinstance(input_shape, list) else [input_shape]
-        inputs = [Input(batch_shape=(None, *shape[1:])) for shape in shapes]
-        self._init_graph(inputs, self.call(unpack_singleton(inputs)))
+        fixed = any(getattr(layer, "stateful", False) for layer in held_layers(self))
+        inputs = [Input(batch_shape=(shape[0] if fixed else None, *shape[1:])) for shape in shapes]
+        outputs = self.call(unpack_singleton(inputs))
+        if traceable(inputs, outputs):
+            self._init_graph(inputs, outputs)
+        else:
+            body = Body(self)
+            self._init_graph(inputs, body(unpack_singleton(inputs)))
+            self._unlisted = [body]
         self._layers = self._layers_in_order_of_attributes()
         self.input_names = self._feed_input_names = [f"input_{i + 1}" for i in range(len(self.inputs))]
         self.output_names = [f"output_{i + 1}" for i in range(len(self.outputs))]
@@ -98,9 +107,9 @@ class Model(TrainingOnGenerators, Network):
 
     def _layers_in_order_of_attributes(self) -> list[Layer]:
         """The layers of a subclass that defines `call`, those in attributes first and in the order of these."""
-        named = [value for value in vars(self).values() if isinstance(value, Layer)]
-        others = [layer for layer in self._layers if layer not in named and not isinstance(layer, InputLayer)]
-        return list(dict.fromkeys(named)) + others
+        named = held_layers(self)
+        return named + [layer for layer in self._layers
+                        if layer not in named and not isinstance(layer, (InputLayer, Body))]
 
     def compile(self, optimizer: Any, loss: Any = None, metrics: Any = None, loss_weights: Any = None,
                 sample_weight_mode: Any = None, weighted_metrics: Any = None, target_tensors: Any = None,

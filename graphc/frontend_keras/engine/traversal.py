@@ -62,6 +62,21 @@ def trace(inputs: Sequence[Any], outputs: Sequence[Any], model_name: str) -> Top
     return topology
 
 
+def traceable(inputs: Sequence[Any], outputs: Any) -> bool:
+    """Whether layers alone lead from `inputs` to `outputs`, a tensor or several."""
+    ends, seen = {id(x) for x in inputs}, set[int]()
+    pending = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+    while pending:
+        x = pending.pop()
+        if id(x) in ends or id(x) in seen:
+            continue
+        seen.add(id(x))
+        if getattr(x, "_keras_history", None) is None:
+            return False
+        pending += [source for source in _node_of(x).input_tensors if source is not x]
+    return True
+
+
 def _post_order(inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[list[Node], dict[Any, int]]:
     """Nodes, each after those it needs; and the number of each layer in the order of first sight."""
     ends = {x._keras_history[0]._inbound_nodes[x._keras_history[1]] for x in inputs}

@@ -17,9 +17,10 @@ from graphc.frontend_keras.backend.tensor import reshape_to
 from graphc.frontend_keras.engine import dialects
 from graphc.frontend_keras.engine.base_layer import Layer, matched
 from graphc.frontend_keras.engine.input_spec import InputSpec
+from graphc.frontend_keras.engine.pickling import own_objects
 from graphc.frontend_keras.engine.registry import deserialize_layer, serialize_layer
 from graphc.frontend_keras.layers.recurrent_stacked import HoldsCells
-from graphc.frontend_keras.utils.generic_utils import has_arg, to_list
+from graphc.frontend_keras.utils.generic_utils import CustomObjectScope, has_arg, to_list
 
 MERGE_MODES = ("sum", "mul", "ave", "concat", None)
 
@@ -327,6 +328,7 @@ def _twin(layer: Any, direction: str, backwards: bool) -> Any:
         twin._inbound_nodes, twin._outbound_nodes = [], []
         Layer._clear_attachments(twin)
     else:
-        twin = type(layer).from_config({**layer.get_config(), "go_backwards": backwards})
+        with CustomObjectScope(own_objects(layer)):
+            twin = type(layer).from_config({**layer.get_config(), "go_backwards": backwards})
     twin.name = f"{direction}_{layer.name}"
     return twin

@@ -10,9 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from graphc.errors import ArgumentError, TargetError
-from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.optimizers.accumulating import Adadelta, Adagrad, RMSprop
-from graphc.frontend_keras.optimizers.base import Optimizer
+from graphc.frontend_keras.optimizers.base import Optimizer, clip_norm
 from graphc.frontend_keras.optimizers.descent import SGD
 from graphc.frontend_keras.optimizers.moments import Adam, Adamax, Nadam
 from graphc.frontend_keras.utils.generic_utils import deserialize_keras_object, is_custom, serialize_keras_object
@@ -40,11 +39,6 @@ nadam = Nadam
 
 _OPTIMIZERS = MappingProxyType({cls.__name__.lower(): cls
                                 for cls in (SGD, RMSprop, Adagrad, Adadelta, Adam, Adamax, Nadam, TFOptimizer)})
-
-
-def clip_norm(g: Any, c: float, n: Any) -> Any:
-    """The gradient `g` times c / n where the norm `n` is at least `c`, else `g`; `c` of 0 or less cuts nothing."""
-    return g if c <= 0 else K.switch(K.greater_equal(n, c), g * (c / n), g)
 
 
 def serialize(optimizer: Any) -> Any:

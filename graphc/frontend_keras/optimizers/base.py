@@ -159,6 +159,11 @@ def _norm_scale(grads: Sequence[Any], limit: float) -> Any:
     return K.switch(K.greater_equal(norm, limit), limit / norm, K.ones_like(norm))
 
 
+def clip_norm(g: Any, c: float, n: Any) -> Any:
+    """g * c / n where the norm n reaches c > 0, else g."""
+    return g if c <= 0 else K.switch(K.greater_equal(n, c), g * c / n, g)
+
+
 class BuiltIn(Optimizer):
     """What the optimizers of this package share beyond the public base."""
 

@@ -10,7 +10,18 @@ from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import regularizers
 from graphc.frontend_keras.engine.network import Network
 from graphc.frontend_keras.engine.traversal import trace
-from graphc.frontend_keras.layers import Dense, Dropout, Input, Lambda, Masking, add, concatenate
+from graphc.frontend_keras.layers import (
+    LSTM,
+    BatchNormalization,
+    Dense,
+    Dropout,
+    Input,
+    Lambda,
+    Layer,
+    Masking,
+    add,
+    concatenate,
+)
 from graphc.frontend_keras.models import Model, Sequential
 
 X = np.random.RandomState(0).rand(6, 4).astype("float32")
@@ -241,3 +252,30 @@ def test_weights_of_a_network_travel_by_file(tmp_path):
     network.save_weights(tmp_path / "weights.h5")
     other.load_weights(tmp_path / "weights.h5", by_name=True)
     np.testing.assert_array_equal(other.get_weights()[0], network.get_weights()[0])
+
+
+def test_prediction_moves_the_states_of_a_nested_model_and_no_averages():
+    class Counting(Layer):
+        """counts its calls, whatever their inputs"""
+
+        stateful = True
+
+        def build(self, input_shape):
+            self.count = self.add_weight("count", (), initializer="zeros", trainable=False)
+            self.add_update(K.update_add(self.count, 1))
+            self.built = True
+
+    start = Input(batch_shape=(2, 3, 4))
+    lstm, norm, counting = LSTM(3, stateful=True), BatchNormalization(), Counting()
+    inner = Model(start, counting(norm(lstm(start))))
+    x = Input(batch_shape=(2, 3, 4))
+    outer = Model(x, inner(x))
+    data, averages = np.random.RandomState(0).rand(2, 3, 4), norm.get_weights()
+    first = outer.predict(data)
+    assert np.abs(outer.predict(data) - first).max() > 1e-4
+    assert counting.get_weights() == [2]
+    for one, other in zip(norm.get_weights(), averages, strict=True):
+        np.testing.assert_array_equal(one, other)
+    outer.compile("sgd", "mse")
+    outer.train_on_batch(data, first)
+    assert np.abs(norm.get_weights()[2]).max() > 0

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.training import NotCompiledError
 from graphc.frontend_keras.layers import LSTM, BatchNormalization, Dense, Dropout, Embedding, Input
 from graphc.frontend_keras.models import Model, Sequential
@@ -147,3 +148,117 @@ def test_what_is_not_compiled_says_so_before_a_batch_is_taken():
 
     with pytest.raises(NotCompiledError):
         Pair().fit_generator(batches(), steps_per_epoch=1)
+
+
+class Noisy(Model):
+    """`call` has a keyword of its own beside `training`."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense, self.norm = Dense(3, activity_regularizer="l2"), BatchNormalization(momentum=0.5)
+        self.dropped = Dropout(0.5)
+
+    def call(self, inputs, training=None, factor=1):
+        return self.dropped(self.norm(self.dense(inputs)), training=training) * factor
+
+
+def test_keywords_of_call_count_in_each_call():
+    inner = Noisy()
+    x = Input((4,))
+    plain, noisy = Model(x, inner(x, factor=1)), Model(x, inner(x, training=True, factor=2))
+    wanted = plain.predict(X)
+    found = noisy.predict(X)
+    dropped = found == 0
+    assert 0 < dropped.sum() < dropped.size
+    np.testing.assert_allclose(found[~dropped], 2 * 2 * wanted[~dropped], rtol=1e-5)
+    with pytest.raises(TypeError):
+        plain(x, training=True)
+
+
+def test_what_hangs_on_such_a_call_is_trained():
+    inner = Noisy()
+    x = Input((4,))
+    outer = Model(x, inner(x, training=False))
+    assert len(outer.losses) == 1
+    assert len(outer.updates) == 2
+    outer.compile("sgd", "mse")
+    kernel, bias = inner.dense.get_weights()
+    outer.train_on_batch(X, Y)
+    np.testing.assert_allclose(inner.norm.get_weights()[2], 0.5 * (X @ kernel + bias).mean(0), rtol=1e-4, atol=1e-6)
+
+
+class Mixed(Model):
+    """Functions of K between layers, which stand in a list and a dict."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = [Dense(4, kernel_regularizer="l2"), Dense(4, activity_regularizer="l2")]
+        self.parts = {"norm": BatchNormalization(momentum=0.5), "end": Dense(3)}
+
+    def call(self, inputs):
+        hidden = inputs
+        for step in self.steps:
+            hidden = hidden + K.tanh(step(hidden))
+        return self.parts["end"](self.parts["norm"](hidden)) * 2
+
+
+def mixed_hidden(weights, x):
+    for kernel, bias in (weights[:2], weights[2:4]):
+        x = x + np.tanh(x @ kernel + bias)
+    return x
+
+
+def test_call_may_use_functions_of_k_between_layers():
+    model = Mixed()
+    model.compile("sgd", "mse")
+    model.build((None, 4))
+    assert [w.shape for w in model.get_weights()] == [(4, 4), (4,), (4, 4), (4,), (4,), (4,), (4,), (4,), (4, 3), (3,)]
+    assert (len(model.losses), len(model.updates), model.state_updates) == (2, 2, [])
+    weights = model.get_weights()
+    hidden = mixed_hidden(weights, X)
+    wanted = 2 * (hidden / np.sqrt(1 + 1e-3) @ weights[8] + weights[9])
+    np.testing.assert_allclose(model.predict(X), wanted, rtol=1e-4, atol=1e-5)
+    middle = X + np.tanh(X @ weights[0] + weights[1])
+    penalty = 0.01 * (np.square(weights[0]).sum() + np.square(middle @ weights[2] + weights[3]).sum())
+    assert model.evaluate(X, Y, batch_size=8, verbose=0) == pytest.approx(np.square(wanted - Y).mean() + penalty,
+                                                                          rel=1e-4)
+    model.train_on_batch(X, Y)
+    np.testing.assert_allclose(model.get_weights()[6], 0.5 * hidden.mean(0), rtol=1e-4, atol=1e-6)
+    assert np.abs(model.get_weights()[0] - weights[0]).max() > 1e-6
+    model.summary(print_fn=lambda line: None)
+
+
+def test_such_a_model_is_a_layer_and_its_call_runs_for_each():
+    inner = Mixed()
+    x = Input((4,))
+    outer = Model(x, [inner(x), Dense(2)(inner(x))])
+    assert len(outer.losses) == 1 + 2
+    assert len(outer.updates) == 4
+    weights = inner.get_weights()
+    wanted = 2 * (mixed_hidden(weights, X) / np.sqrt(1 + 1e-3) @ weights[8] + weights[9])
+    np.testing.assert_allclose(outer.predict(X)[0], wanted, rtol=1e-4, atol=1e-5)
+    outer.compile("sgd", "mse")
+    outer.fit(X, [Y, Y[:, :2]], verbose=0)
+
+
+def test_states_go_on_where_call_uses_functions_of_k():
+    class Running(Model):
+        def __init__(self):
+            super().__init__()
+            self.lstm, self.norm = LSTM(3, stateful=True), BatchNormalization()
+
+        def call(self, inputs):
+            return self.norm(self.lstm(inputs) * 2)
+
+    x = Input(batch_shape=(2, 3, 4))
+    inner = Running()
+    model = Model(x, inner(x))
+    assert len(inner.state_updates) == 2
+    kept = inner.norm.get_weights()
+    steps = X.reshape(2, 4, 4)[:, :3]
+    first = model.predict(steps, batch_size=2)
+    assert np.abs(model.predict(steps, batch_size=2) - first).max() > 1e-4
+    model.reset_states()
+    np.testing.assert_array_equal(model.predict(steps, batch_size=2), first)
+    for one, other in zip(inner.norm.get_weights(), kept, strict=True):
+        np.testing.assert_array_equal(one, other)
