@@ -145,8 +145,10 @@ def moves_rows(op: Op) -> bool:
 
 def moves_long_rows(op: Op) -> bool:
     """Whether the rows of a transpose are too long to be moved by the contraction that makes them."""
+    if not moves_rows(op):
+        return False
     columns = op.result.type.shape[-1]
-    return moves_rows(op) and isinstance(columns, int) and columns * op.result.type.dtype.itemsize > MOVED
+    return isinstance(columns, int) and columns * op.result.type.dtype.itemsize > MOVED
 
 
 def by_operand(op: Op) -> bool:

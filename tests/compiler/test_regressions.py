@@ -107,6 +107,12 @@ CASES = {
       %s = reduce_sum(%b){axes=(0,)}
       return %t, %r, %b, %s
     }""",
+    "one element of a product, as a number without axes": """graph g(%x: f32[1,3], %w: f32[3,4]) {
+      %y = matmul(%x, %w)
+      %s = slice(%y){starts=(0,2), limits=(1,3), strides=(1,1)}
+      %r = reshape(%s){shape=()}
+      return %r
+    }""",
     "folds of axes of one": """graph g(%x: f32[B,1,4,1]) {
       %a = reduce_sum(%x){axes=(1,)}
       %b = reduce_max(%x){axes=(3,)}
