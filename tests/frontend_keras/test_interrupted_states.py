@@ -54,6 +54,30 @@ def test_variables_are_set_together_or_not_at_all():
     assert K.get_value(a).tolist() == [1, 1] and K.get_value(b).tolist() == [1, 2, 3]
 
 
+def test_first_values_that_nobody_sees_are_not_computed(monkeypatch):
+    """A model that is loaded computed random weights first, which took longer than reading the file."""
+    fresh, seen = (K.random_uniform_variable((3,), 0, 1) for _ in range(2))
+    array = seen.array
+
+    def fails(*_):
+        raise AssertionError("computed")
+
+    value = np.arange(3.0)
+    with monkeypatch.context() as patched:
+        patched.setattr("graphc.frontend_keras.backend.variables.values_of", fails)
+        K.batch_set_value([(fresh, value + 1), (seen, value), (fresh, value)])
+        assert K.get_value(fresh).tolist() == K.get_value(seen).tolist() == [0, 1, 2]
+    value[:] = 7
+    assert K.get_value(fresh).tolist() == [0, 1, 2] and seen.array is array
+
+
+def test_first_values_are_set_together_or_not_at_all():
+    a, b = (K.random_uniform_variable((2,), 0, 1) for _ in range(2))
+    with pytest.raises(ShapeError):
+        K.batch_set_value([(a, np.ones(2)), (b, np.ones(4))])
+    assert (K.get_value(a) < 1).all()
+
+
 def test_a_binding_that_fails_after_the_arena_has_moved(monkeypatch):
     """The bindings that were there kept addresses in the old arena, which was gone."""
     f = compile_graph(parse("graph g(%x: f32[B,64]) {\n  %a = exp(%x)\n  %s = reduce_sum(%a){axes=(0,)}\n  return %s\n}"))
