@@ -74,14 +74,8 @@ def test_cost_and_gradient(reference):
 
 def test_compiled_in_float32():
     inputs = places()
-    cost = K.ctc_batch_cost(*inputs)
-    found, gradient = K.function(inputs, [cost, *K.gradients(cost, [inputs[1]])])([LABELS, P, STEPS, COUNTS])
+    (found,) = K.function(inputs, [K.ctc_batch_cost(*inputs)])([LABELS, P, STEPS, COUNTS])
     np.testing.assert_allclose(found, COSTS, rtol=3e-6)
-    target = K.target()
-    K.set_target("reference")
-    (same,) = K.function(inputs, K.gradients(cost, [inputs[1]]))([LABELS, P, STEPS, COUNTS])
-    K.set_target(target)
-    np.testing.assert_allclose(gradient, same, rtol=1e-5, atol=1e-5)
 
 
 def test_known_sizes_and_lengths_of_one_axis(reference):

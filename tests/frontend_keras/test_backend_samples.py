@@ -1,10 +1,12 @@
 """The table of K: values of variables and of placeholders, element types, gradients; and that every function has a row."""
 
 import inspect
+import pickle
 
 import numpy as np
 import pytest
 
+from graphc.errors import DTypeError
 from graphc.frontend_keras import backend as K
 from tests.frontend_keras.backend_samples import FACTS, SAMPLES
 
@@ -93,6 +95,26 @@ def check_gradients(sample, held, outputs, wanted):
 def test_fact(name, request):
     fact = FACTS[name]
     fact(**{needed: request.getfixturevalue(needed) for needed in inspect.signature(fact).parameters})
+
+
+@pytest.mark.parametrize("sample", SAMPLES[::3], ids=ids(SAMPLES[::3]))
+def test_arrays_in_place_of_tensors(sample):
+    """Whole numbers stay whole numbers, floats become floatx."""
+    compare([K.eval(t) for t in listed(sample.call(*sample.inputs))], listed(sample.expected(*sample.inputs)), 2e-5)
+
+
+def test_lists_and_numbers_in_place_of_tensors():
+    for found, wanted in ((K.sum([1, 2, 3]), 6), (K.softmax([[0.0, 0.0]]), [[0.5, 0.5]]), (K.square(3), 9),
+                          (K.dot(K.variable([[1.0, 2.0]]), [[3.0], [4.0]]), [[11]]),
+                          (K.reshape([0, 1, 2, 3], (2, 2)), [[0, 1], [2, 3]])):
+        np.testing.assert_array_equal(K.eval(found), wanted)
+    assert K.dtype(K.sum([1, 2, 3])) == "int32" and K.dtype(K.square(3)) == "float32"
+    x = K.variable([1.0, 2.0], "float64")
+    assert K.dtype(K.batch_normalization(x, [0.0, 0.0], [1.0, 1.0], None, None)) == "float64", "the tensor's own"
+    with pytest.raises(DTypeError, match="cannot be read as numbers"):
+        K.softmax(["a"])
+    assert pickle.loads(pickle.dumps(K.relu)) is K.relu, "known by the name that it has in K"
+    assert K.get_value(x * 2).tolist() == [2, 4], "values of tensors, as in TensorFlow"
 
 
 def test_every_function_of_k_has_a_row():

@@ -160,6 +160,8 @@ def _row(sources: Sources, path: str, what: Found, others: list[str]) -> Name:
         return Name(path, "function", tier_of(path, "function"), ANYTHING, tuple(others))
     kind = "class" if isinstance(what.node, ast.ClassDef) else "function"
     maker = _maker(sources, what)
+    if maker is not None and what.module.startswith("keras_applications"):
+        maker.args.kwarg = None  # through which Keras hands in its own modules
     return Name(path, kind, tier_of(path, kind), "" if maker is None else signature(maker, kind == "class"), tuple(others))
 
 

@@ -9,6 +9,7 @@ import importlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from tests.surface.exceptions import ABSENT as NEVER_HERE
@@ -79,6 +80,7 @@ def _method_tests(name: Name, names: Iterable[Name], users: Mapping[str, set[str
     return found
 
 
+@cache
 def ours(path: str) -> Any:
     """What stands at a path of Keras in our frontend, or None."""
     parts = path.split(".")[1:]

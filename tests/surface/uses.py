@@ -1,8 +1,7 @@
 """Which tests use which public name, read from the text of the tests.
 
-A test is a function `test_...` or a class `Test...` of a file `test_...`, or a script of the tutorial. It uses what its
-body names: `K.dot`, `keras.layers.Dense`, a name imported by `from ... import`; and what those functions, fixtures and
-tables name in turn that it reads, in its own file or in another file of tests. Where it looks
+A test is a function `test_...` of a file `test_...`, or of a class `Test...` in it, or a script of the tutorial. It uses what its body names: `K.dot`, `keras.layers.Dense`, a name imported by `from ... import`; and what those
+functions, fixtures and tables name in turn that it reads, in its own file or in another file of tests. Where it looks
 names up (`losses.get`, `getattr(layers, ...)`), the strings that it reads count as names there. A method counts as used
 where an attribute of that name is read by a test that also uses its class, or one that inherits the method.
 
@@ -53,7 +52,8 @@ def tests_by_use() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     for module in modules.values():
         path = f"{module.name.replace('.', '/')}.py"
         for name in module.reads:
-            if name != SCRIPT and not (name.startswith(("test_", "Test")) and path.rpartition("/")[2].startswith("test_")):
+            called = name.rpartition("::")[2].startswith("test_") and path.rpartition("/")[2].startswith("test_")
+            if name != SCRIPT and not called:
                 continue
             test = path if name == SCRIPT else f"{path}::{name}"
             dotted, attributes[test] = _closure(modules, module, name)
@@ -102,16 +102,17 @@ def _module(path: Path) -> Module | None:
         tree = ast.parse(path.read_text())
     except SyntaxError:
         return None
-    for node in ast.walk(tree):
-        module.imports.update(_imported(node))
-    if module.name.startswith(SCRIPTS):
-        module.reads[SCRIPT] = Reads()
-        for statement in tree.body:
-            _read(module, statement, module.reads[SCRIPT])
-    for statement in tree.body:
-        for name in _bound(statement):
-            module.reads.setdefault(name, Reads())
-            _read(module, statement, module.reads[name])
+    nodes = [(statement, list(ast.walk(statement))) for statement in tree.body]
+    for _, inside in nodes:
+        for node in inside:
+            module.imports.update(_imported(node))
+    for statement, inside in nodes:
+        if isinstance(statement, ast.ClassDef) and statement.name.startswith("Test"):
+            for item in statement.body:
+                name = f"{statement.name}::{getattr(item, 'name', '')}"
+                _read(module, list(ast.walk(item)), module.reads.setdefault(name, Reads()))
+        for name in [SCRIPT] if module.name.startswith(SCRIPTS) else _bound(statement):
+            _read(module, inside, module.reads.setdefault(name, Reads()))
         if isinstance(statement, ast.FunctionDef) and any("autouse=True" in ast.unparse(d) for d in statement.decorator_list):
             module.automatic.append(statement.name)
     known = set(module.reads)
@@ -140,8 +141,8 @@ def _bound(statement: ast.stmt) -> Iterator[str]:
                     yield node.id
 
 
-def _read(module: Module, statement: ast.stmt, reads: Reads) -> None:
-    for node in ast.walk(statement):
+def _read(module: Module, nodes: list[ast.AST], reads: Reads) -> None:
+    for node in nodes:
         if isinstance(node, ast.Attribute):
             reads.attributes.add(node.attr)
             dotted = _dotted(module, node)

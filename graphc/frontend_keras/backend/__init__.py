@@ -1,12 +1,13 @@
 """The Keras 2.2.4 backend API, usually imported as K: every public name, nothing else.
 
-What does not live here: any code; each topic has its module.
+Each topic has its module. Where its functions take tensors, they also take arrays when called by the names here.
 """
 
 # ruff: noqa: F401, I001  (a table of names)
 import graphc.ir
 from graphc.frontend_keras.backend.activations import (
     elu, hard_sigmoid, relu, sigmoid, softmax, softplus, softsign, tanh)
+from graphc.frontend_keras.backend.arrays import accept_arrays
 from graphc.frontend_keras.backend.config import (
     backend, cast_to_floatx, epsilon, floatx, image_data_format, image_dim_ordering, normalize_data_format,
     precision, set_epsilon, set_floatx, set_image_data_format, set_image_dim_ordering, set_precision, set_target,
@@ -52,3 +53,6 @@ from graphc.frontend_keras.backend.variables import (
     Update, Variable, batch_get_value, batch_set_value, constant, eval, eye, get_value, identity, moving_average_update,
     ones, ones_like, placeholder, print_tensor, set_value, update, update_add, update_sub, variable, zeros, zeros_like)
 from graphc.frontend_keras.backend import tensorflow_backend
+
+accept_arrays(globals())
+del accept_arrays

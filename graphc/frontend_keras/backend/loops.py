@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from graphc.errors import ArgumentError, DTypeError, ShapeError
 from graphc.frontend_keras.backend.lowering import walk
 from graphc.frontend_keras.backend.naming import current_origin
@@ -199,7 +201,7 @@ def _folded(fn: Callable[..., Any], elems: Any, initializer: Any, reverse: bool)
 
 def _stacks(elems: Any) -> tuple[bool, list[Tensor], Dim]:
     """Whether there are several, the stacks, and their length."""
-    several = isinstance(elems, (list, tuple)) and any(isinstance(e, Tensor) for e in elems)
+    several = isinstance(elems, (list, tuple)) and any(isinstance(e, (Tensor, np.ndarray)) for e in elems)
     stacks = [as_tensor(e) for e in elems] if several else [as_tensor(elems)]
     for stack in stacks:
         if not stack.rank:

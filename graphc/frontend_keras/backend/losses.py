@@ -7,6 +7,8 @@ What does not live here: the losses of models (frontend_keras/losses.py).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from graphc.errors import ShapeError
@@ -34,7 +36,7 @@ from graphc.ir.dims import Shape, size_of
 from graphc.ir.types import BOOL, I32, I64
 
 
-def categorical_crossentropy(target: Tensor, output: Tensor, from_logits: bool = False, axis: int = -1) -> Tensor:
+def categorical_crossentropy(target: Any, output: Tensor, from_logits: bool = False, axis: int = -1) -> Tensor:
     """-sum(target * log(p)) along `axis`, p being `output` over its own sum, clipped; one axis less than `output`.
 
     from_logits  `output` is unnormalised: log(p) is its log-softmax
@@ -48,7 +50,7 @@ def categorical_crossentropy(target: Tensor, output: Tensor, from_logits: bool =
     return -sum(target * log_p, axis)
 
 
-def sparse_categorical_crossentropy(target: Tensor, output: Tensor, from_logits: bool = False,
+def sparse_categorical_crossentropy(target: Any, output: Tensor, from_logits: bool = False,
                                     axis: int = -1) -> Tensor:
     """The cross-entropy for class numbers: the log-softmax of log(clipped output), at the target, negated.
 
@@ -95,7 +97,7 @@ def _is_class(x: Tensor, classes: Tensor) -> Tensor:
     return binary("equal", counted, reshape_to(classes, (*classes.dims, 1)))
 
 
-def binary_crossentropy(target: Tensor, output: Tensor, from_logits: bool = False) -> Tensor:
+def binary_crossentropy(target: Any, output: Tensor, from_logits: bool = False) -> Tensor:
     """The cross-entropy of independent probabilities, elementwise, computed from logits.
 
     max(x, 0) - x * target + log(1 + exp(-|x|)) with x = log(p / (1 - p)), p the clipped output.

@@ -18,7 +18,7 @@ from graphc.frontend_keras.backend.naming import current_origin
 from graphc.frontend_keras.backend.phase import switch
 from graphc.frontend_keras.backend.random import drawing_each_step, keys_made
 from graphc.frontend_keras.backend.shaping import expand_dims, permute_dimensions, reverse
-from graphc.frontend_keras.backend.tensor import Tensor, assume, cast, full_like
+from graphc.frontend_keras.backend.tensor import Tensor, as_tensor, assume, cast, full_like
 from graphc.ir.dims import Dim
 
 Step = Callable[[Tensor, list[Tensor]], tuple[Tensor, Sequence[Tensor]]]
@@ -42,7 +42,7 @@ def rnn(step_function: Step, inputs: Tensor, initial_states: Sequence[Tensor], g
     """
     if inputs.rank < 3:
         raise ShapeError("Input should be at least 3D", where=current_origin(), got=tuple(inputs.shape))
-    states = list(initial_states)
+    states = [as_tensor(state, inputs.dtype) for state in initial_states]
     if mask is not None and not states and not unroll:
         raise ArgumentError("No initial states provided! When using masking in an RNN, you should provide initial "
                             "states (and your step function should return as its first state at time `t` the output "

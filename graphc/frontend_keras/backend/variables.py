@@ -292,9 +292,9 @@ def _repeatable(x: Variable, step: Callable[[Tensor], Tensor]) -> Update:
     return made
 
 
-def get_value(x: Variable) -> Any:
-    """A copy of the variable's value; a NumPy scalar for rank 0."""
-    return np.array(x.array)[()]
+def get_value(x: State | Tensor) -> Any:
+    """A copy of the variable's value, or the value of a tensor that needs no feeding; a NumPy scalar for rank 0."""
+    return np.array(x.array)[()] if isinstance(x, State) else eval(x)
 
 
 def set_value(x: Variable, value: Any) -> None:
@@ -303,7 +303,7 @@ def set_value(x: Variable, value: Any) -> None:
 
 
 def batch_get_value(ops: Sequence[Variable]) -> list[Any]:
-    return [get_value(x) if isinstance(x, State) else eval(x) for x in ops]
+    return [get_value(x) for x in ops]
 
 
 def batch_set_value(tuples: Sequence[tuple[Variable, Any]]) -> None:
