@@ -104,6 +104,7 @@ def test_arrays_in_place_of_tensors(sample):
 
 
 def test_lists_and_numbers_in_place_of_tensors():
+    scipy_sparse = pytest.importorskip("scipy.sparse")
     for found, wanted in ((K.sum([1, 2, 3]), 6), (K.softmax([[0.0, 0.0]]), [[0.5, 0.5]]), (K.square(3), 9),
                           (K.dot(K.variable([[1.0, 2.0]]), [[3.0], [4.0]]), [[11]]),
                           (K.reshape([0, 1, 2, 3], (2, 2)), [[0, 1], [2, 3]])):
@@ -111,6 +112,7 @@ def test_lists_and_numbers_in_place_of_tensors():
     assert K.dtype(K.sum([1, 2, 3])) == "int32" and K.dtype(K.square(3)) == "float32"
     x = K.variable([1.0, 2.0], "float64")
     assert K.dtype(K.batch_normalization(x, [0.0, 0.0], [1.0, 1.0], None, None)) == "float64", "the tensor's own"
+    assert K.eval(K.dot(scipy_sparse.csr_matrix([[0.0, 2.0]]), K.constant([[1.0], [3.0]]))) == 6
     with pytest.raises(DTypeError, match="cannot be read as numbers"):
         K.softmax(["a"])
     assert pickle.loads(pickle.dumps(K.relu)) is K.relu, "known by the name that it has in K"

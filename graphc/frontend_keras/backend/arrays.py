@@ -2,7 +2,7 @@
 
 A function says by its annotations which of its arguments are tensors. What is given there in another form becomes a
 constant: whole numbers and bools of an array stay what they are, floats become floatx, or the element type of the first
-tensor among the arguments if that is a float.
+tensor among the arguments if that is a float. Sparse matrices of SciPy become dense.
 
 What does not live here: what numbers next to a tensor become in arithmetic (tensor.py).
 """
@@ -19,6 +19,7 @@ import numpy as np
 
 from graphc.frontend_keras.backend.config import floatx
 from graphc.frontend_keras.backend.tensor import Tensor, as_tensor
+from graphc.frontend_keras.backend.variables import as_dense
 
 _HERE = __name__.rpartition(".")[0]
 _MARKS = ("Tensor", "Tensor | None")
@@ -58,7 +59,7 @@ def _tensor(value: Any, dtype: str) -> Any:
         return value
     if isinstance(value, (list, tuple)) and any(isinstance(item, Tensor) for item in value):
         return as_tensor(value)
-    array = np.asarray(value)
+    array = np.asarray(as_dense(value))
     if array.ndim and array.dtype.kind in "biu":
         kept = isinstance(value, np.ndarray) and array.dtype in (bool, np.int32, np.int64)
         return as_tensor(array, str(array.dtype) if kept or array.dtype == bool else "int32")

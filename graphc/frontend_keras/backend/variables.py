@@ -204,7 +204,7 @@ def placeholder(shape: Sequence[int | None] | None = None, ndim: int | None = No
     """
     if sparse:
         raise ArgumentError("sparse placeholders are not supported", where=name or "placeholder",
-                            fix="Feed a dense array.")
+                            fix="Feed a dense array: matrix.toarray().")
     if shape is None:
         if ndim is None:
             raise ArgumentError("placeholder needs `shape` or `ndim`", where=name or "placeholder")
