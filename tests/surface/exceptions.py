@@ -33,7 +33,6 @@ ABSENT = {
     "keras.engine.saving.pickle_model": "pickle and copy work on models",
     "keras.engine.saving.unpickle_model": "pickle and copy work on models",
     "keras.optimizers.TFOptimizer.weights": "there is no TensorFlow to have them",
-    "keras.Model.run_internal_graph": "calling the model does it",
     "keras.layers.Layer.built": "an attribute of each layer",
     "keras.layers.Bidirectional.constraints": "empty in Keras 2.2.4, whose layers have no such attribute",
     "keras.layers.ConvLSTM2DCell.input_conv": "part of call",

@@ -5,7 +5,7 @@ What does not live here: the functions; what only TensorFlow has (tensorflow_onl
 
 from typing import Any
 
-from graphc.frontend_keras import backend
+from graphc.frontend_keras import backend as _backend
 
 
 def _get_available_gpus() -> list[str]:
@@ -14,4 +14,4 @@ def _get_available_gpus() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    return getattr(backend, name)
+    return getattr(_backend, name)
