@@ -173,3 +173,28 @@ def test_what_only_tensorflow_has_says_what_to_use():
             call()
         assert isinstance(caught.value, NotImplementedError)
     assert K.manual_variable_initialization(True) is None
+
+
+def test_the_numbers_of_tensorflow(reference):
+    """Computed by tf_keras 2.21.0 on TensorFlow 2.21.0, in float32."""
+    n, t, c = np.meshgrid(np.arange(3), np.arange(6), np.arange(CLASSES), indexing="ij")
+    p = 2 + np.sin(3 * n + 5 * t + 7 * c)
+    x, steps = K.variable(p / p.sum(-1, keepdims=True)), K.constant([6, 6, 4], "int32")
+    cost = K.ctc_batch_cost([[0, 1, 2], [2, 2, 0], [1, 0, 0]], x, steps, [[3], [2], [1]])
+    np.testing.assert_allclose(K.eval(cost)[:, 0], [4.1034345626831055, 5.238350868225098, 3.327064037322998], rtol=1e-6)
+    gradient = K.eval(K.gradients(cost, x)[0])
+    np.testing.assert_allclose(gradient[[0, 1, 2, 2], [0, 3, 3, 4]], [
+        [-1.7382838726043701, 0.9999996423721313, 0.9999997019767761, -0.7653449773788452],
+        [0.9999995231628418, 0.9999995827674866, -0.40057915449142456, -0.706733763217926],
+        [0.9999997615814209, -1.1274417638778687, 0.9999997019767761, -1.7057604789733887], [0, 0, 0, 0]], atol=3e-6)
+    (labels,), logs = K.ctc_decode(x, steps)
+    assert K.eval(labels).tolist() == [[2, 0, 1, 2, -1, -1], [0, 2, 0, -1, -1, -1], [0, -1, -1, -1, -1, -1]]
+    np.testing.assert_allclose(K.eval(logs), [[6.876033782958984], [6.426206588745117], [4.304548740386963]], rtol=1e-6)
+    found, logs = K.ctc_decode(x, steps, greedy=False, beam_width=50, top_paths=3)
+    assert [K.eval(one)[:, :4].tolist() for one in found] == [
+        [[2, 0, 1, -1], [0, 2, 0, -1], [2, 0, -1, -1]], [[2, 0, 2, -1], [0, 1, 0, -1], [1, 0, -1, -1]],
+        [[1, 0, 1, -1], [0, 2, 1, -1], [2, 1, -1, -1]]]
+    np.testing.assert_allclose(K.eval(logs), [
+        [-3.3690786361694336, -3.4100453853607178, -3.626816987991333],
+        [-3.288402557373047, -3.44051456451416, -3.581723213195801],
+        [-2.3027184009552, -2.594374656677246, -2.6595218181610107]], rtol=1e-6)
