@@ -62,11 +62,11 @@ class Attachments:
             self._losses, self._per_input_losses = losses, per_input_losses
             self._updates, self._per_input_updates = updates, per_input_updates
 
-    def get_losses_for(self, inputs: Any) -> list[Any]:
+    def get_losses_for(self, inputs: Any = None) -> list[Any]:
         """The losses that depend on `inputs`; None: those that depend on no input."""
         return self._per_input_losses.get(_key(inputs), [])
 
-    def get_updates_for(self, inputs: Any) -> list[Any]:
+    def get_updates_for(self, inputs: Any = None) -> list[Any]:
         """The updates that depend on `inputs`; None: those that depend on no input."""
         if not (self.trainable or self.stateful):
             return []

@@ -58,7 +58,7 @@ class HoldsCells(Layer):
     def losses(self) -> list[Any]:
         return [loss for cell in self._layers_inside() for loss in cell.losses] + super().losses
 
-    def get_losses_for(self, inputs: Any) -> list[Any]:
+    def get_losses_for(self, inputs: Any = None) -> list[Any]:
         return [loss for cell in self._layers_inside() for loss in cell.get_losses_for(inputs)] + \
             super().get_losses_for(inputs)
 

@@ -80,7 +80,7 @@ class Wrapper(HoldsCells):
     def updates(self) -> list[Any]:
         return [*(update for one in self._layers_inside() for update in one.get_updates_for(None)), *super().updates]
 
-    def get_updates_for(self, inputs: Any) -> list[Any]:
+    def get_updates_for(self, inputs: Any = None) -> list[Any]:
         return [*(update for one in self._layers_inside() for update in one.get_updates_for(inputs)),
                 *super().get_updates_for(inputs)]
 
