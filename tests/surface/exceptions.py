@@ -17,10 +17,6 @@ REFUSED = {
 }
 
 ABSENT = {
-    "keras.utils.multi_gpu_model": "a model runs on one device, which K.set_target chooses",
-    "keras.utils.multi_gpu_utils": "a model runs on one device, which K.set_target chooses",
-    "keras.utils.convert_all_kernels_in_model": "Theano's kernels are turned when their file is read",
-    "keras.utils.layer_utils.convert_dense_weights_data_format": "Flatten gives one order for both layouts",
     "keras.utils.generic_utils.func_dump": "no bytecode is ever written or loaded",
     "keras.utils.generic_utils.func_load": "no bytecode is ever written or loaded",
     "keras.utils.data_utils.get_index": "for Keras's worker processes only",

@@ -22,6 +22,7 @@ from graphc.frontend_keras.backend.tensor import Tensor, as_tensor
 from graphc.frontend_keras.backend.variables import as_dense
 
 _HERE = __name__.rpartition(".")[0]
+_NUMBERS = (np.ndarray, np.generic, int, float, list, tuple)
 _MARKS = ("Tensor", "Tensor | None")
 
 
@@ -55,8 +56,8 @@ def _accepting(function: Callable[..., Any], places: list[int]) -> Callable[...,
 
 
 def _tensor(value: Any, dtype: str) -> Any:
-    if value is None or isinstance(value, Tensor):
-        return value
+    if not isinstance(value, _NUMBERS) and not hasattr(value, "toarray"):
+        return value  # a tensor, None, or what behaves like a tensor where a function asks for its shape
     if isinstance(value, (list, tuple)) and any(isinstance(item, Tensor) for item in value):
         return as_tensor(value)
     array = np.asarray(as_dense(value))
