@@ -110,12 +110,13 @@ def test_objects_of_ones_own_by_name():
     def halved(y_true, y_pred):
         return K.mean(K.abs(y_true - y_pred), -1) / 2
 
+    before = dict(utils.get_custom_objects())
     with pytest.raises(ArgumentError, match="halved"):
         metrics.deserialize("halved")
     with utils.CustomObjectScope({"halved": halved}):
         assert metrics.deserialize("halved") is utils.get_custom_objects()["halved"] is halved
         assert serialize_keras_object(halved) == "halved"
-    assert utils.get_custom_objects() == {}
+    assert utils.get_custom_objects() == before
     assert utils.deserialize_keras_object is deserialize_keras_object
     assert utils.serialize_keras_object(optimizers.SGD(lr=0.5))["config"]["lr"] == 0.5
     assert deserialize_keras_object("halved", module_objects={"halved": halved}) is halved
