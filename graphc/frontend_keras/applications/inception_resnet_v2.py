@@ -16,7 +16,7 @@ from graphc.frontend_keras.applications.imagenet_utils import decode_predictions
 from graphc.frontend_keras.applications.inception import chain, stem, with_average, with_maximum
 from graphc.frontend_keras.applications.pretrained import published
 from graphc.frontend_keras.layers import Activation, BatchNormalization, Concatenate, Conv2D, Lambda
-from graphc.frontend_keras.utils.generic_utils import get_custom_objects
+from graphc.frontend_keras.layers.function_layer import know_function
 
 __all__ = ["CUSTOM_OBJECTS", "InceptionResNetV2", "decode_predictions", "preprocess_input"]
 
@@ -87,4 +87,4 @@ CUSTOM_OBJECTS = MappingProxyType({f"{kind}_{index}": inception_resnet_sum for k
                                    for index in range(1, count + 1)})
 """For files of Keras: the name of each Lambda layer -> its function."""
 
-get_custom_objects()[inception_resnet_sum.__name__] = inception_resnet_sum
+know_function(inception_resnet_sum)

@@ -39,6 +39,14 @@ class FunctionName(str):
         return str, (str(self),)
 
 
+_KNOWN: dict[str, Callable[..., Any]] = {}
+
+
+def know_function(function: Callable[..., Any]) -> None:
+    """Let configurations name this function of graphc's own."""
+    _KNOWN[function.__name__] = function
+
+
 _CODE_KEYS = ("function", "function_type", "output_shape", "output_shape_type", "mask", "module",
               "output_shape_module")
 
@@ -100,7 +108,7 @@ class Lambda(Layer):
         """
         if not isinstance(config, Mapping):
             raise ModelFormatError("the configuration of a layer is not a dict", where="Lambda", got=f"{config!r:.100}")
-        known = {**get_custom_objects(), **(custom_objects or {})}
+        known = {**_KNOWN, **get_custom_objects(), **(custom_objects or {})}
         plain = {key: value for key, value in config.items() if key not in _CODE_KEYS}
         found = _function_of(config, known)
         shape = config.get("output_shape")

@@ -56,6 +56,9 @@ class Runs:
     def __reduce__(self):
         return self.called
 
+    def __str__(self):
+        return f"calls {self.called[0].__name__}"
+
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 @pytest.mark.parametrize("value", [Runs(os.mkdir, "canary"), Runs(eval, "1"), Runs(getattr, 1, "real"), print,
