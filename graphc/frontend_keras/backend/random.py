@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.errors import ArgumentError
 from graphc.frontend_keras.backend.config import floatx
 from graphc.frontend_keras.backend.leaves import State
 from graphc.frontend_keras.backend.sizes import dim_of, dims_of
@@ -176,7 +177,11 @@ def dropout(x: Tensor, level: float, noise_shape: Any = None, seed: int | None =
     """`x` with a share `level` of its elements set to 0 and the others divided by 1 - level.
 
     noise_shape  the shape of the mask, broadcast against `x`; None stands for the size of `x` on that axis
+
+    Raises ArgumentError for a share outside of [0, 1).
     """
+    if not 0 <= level < 1:
+        raise ArgumentError("no share of elements", where="K.dropout", expected="0 <= level < 1", got=repr(level))
     kept = apply_op("random_mask", _key(seed, _DROPOUT), shape=_noise_dims(x, noise_shape), dtype=x.type.dtype,
                     level=float(level))
     kept = broadcast_to(kept, x.dims)
