@@ -111,7 +111,8 @@ class KernelCache:
         return [f for f in self._files() if f.suffix == ".o"] if self._safe else []
 
     def _files(self) -> list[Path]:
-        return [f for f in sorted(self.folder.iterdir()) if f.suffix in (".py", ".o") and _NAME.fullmatch(f.stem)]
+        return [f for f in sorted(self.folder.iterdir())
+                if f.suffix in (".py", ".o") and _NAME.fullmatch(f.stem) and not f.is_dir()]
 
     def _sizes(self) -> dict[Path, tuple[int, float]]:
         """Bytes and time of last use of every file; another process may remove some meanwhile."""
@@ -153,11 +154,12 @@ class KernelCache:
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             return None
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022 \
+                or status.st_size > LARGEST_ENTRY:
+            os.close(handle)
+            return None
         with open(handle, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022 \
-                    or status.st_size > LARGEST_ENTRY:
-                return None
             content = file.read()
         if len(content) < _HEADER.size:
             return None
