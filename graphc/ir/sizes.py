@@ -7,6 +7,7 @@ What does not live here: which sizes the inputs give the symbols (runtime/signat
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from graphc.errors import ShapeError
 from graphc.ir.bind_dims import graph_symbols
@@ -97,8 +98,7 @@ def _conditions(op: Op) -> Iterator[tuple[Dim, int, str]]:
 
 def _windows_fit(op: Op) -> Iterator[tuple[Dim, int, str]]:
     x, attrs = op.operands[0].type, op.kwargs
-    shape = op.operands[1].type.shape[:-2] if op.name.endswith("convolution") else attrs["shape"]
+    shape: Any = op.operands[1].type.shape[:-2] if op.name.endswith("convolution") else attrs["shape"]
     first = attrs["axes"][0] if op.name == "windows" else 1
     for i, (size, dilation) in enumerate(zip(shape, attrs.get("dilations", (1,) * len(shape)), strict=True)):
-        if isinstance(size, int):
-            yield x.shape[first + i], (size - 1) * dilation + 1, f"a size of axis {first + i}"
+        yield x.shape[first + i], (size - 1) * dilation + 1, f"a size of axis {first + i}"

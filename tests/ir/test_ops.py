@@ -21,6 +21,7 @@ from graphc.ir import (
     registered_ops,
     symbol,
 )
+from graphc.ir.checks import check_axes, check_axis, check_dim, check_dtype, check_number, check_shape
 from graphc.ir.dims import bind_shape
 from graphc.ir.parser import parse
 from graphc.ir.printer import print_graph
@@ -381,6 +382,27 @@ def test_the_type_rule_of_loops_refuses(types, change, error, text):
     with pytest.raises(error) as caught:
         op_spec("scan").infer(*map(type_of, types), **attrs)
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(("dtype", "low", "high"), [
+    ("bool", 0, 1), ("i8", -128, 127), ("i16", -32768, 32767), ("i32", -2**31, 2**31 - 1), ("i64", -2**63, 2**63 - 1),
+    ("u8", 0, 255), ("u16", 0, 65535), ("u32", 0, 2**32 - 1), ("u64", 0, 2**64 - 1)])
+def test_a_type_holds_its_own_numbers_and_no_others(dtype, low, high):
+    for value in (low, high, float(low)):
+        check_number("full", value, dtype_of(dtype))
+    for value in (low - 1, high + 1, 0.5):
+        with pytest.raises(ArgumentError, match=rf"full: {dtype} cannot hold the value; expected a whole number in \[{low}, {high}\]"):
+            check_number("full", value, dtype_of(dtype))
+    check_number("full", 1e308, F64)
+
+
+def test_what_is_checked_comes_back():
+    type_ = type_of("f32[2,3]")
+    assert (check_axis("op", type_, 1), check_axes("op", type_, (0, 1)), check_axes("op", type_, ())) == (1, (0, 1), ())
+    assert (check_shape("op", (2, B)), check_dim("op", B, "n"), check_dim("op", 0, "n")) == ((2, B), B, 0)
+    assert check_dtype("op", F32) is F32
+    with pytest.raises(DTypeError, match="expected any element type; got 'f32'"):
+        check_dtype("op", "f32")
 
 
 def test_refusal_names_the_layer():

@@ -126,3 +126,19 @@ def test_symbols_of_attributes_and_bodies_are_told_too():
     graph = parse("graph g(%x: f32[9]) {\n  %n = size(){dim=B, dtype=f32}\n  return %n\n}")
     with pytest.raises(ShapeError, match="^g: the size of B cannot be told .*expected an input with B as an axis; got an attribute"):
         check_told(graph, graph.inputs)
+
+
+def test_the_rows_of_a_loop_are_told_by_the_loop():
+    """A body is stated for R rows; which they are, here and in a loop inside, the op says."""
+    graph = parse("""graph g(%x: f32[T,B,4]) {
+      %y = scan(%x){body=graph step(%s: f32[R,4]) {
+          %z = scan(%s){body=graph inner(%t: f32[4]) {
+              %a = negative(%t)
+              return %a
+            }, carried=0, length=R, reverse=false, sliced=1}
+          return %z
+        }, carried=0, length=T, reverse=false, rows=("R",B), sliced=1}
+      return %y
+    }""")
+    check_told(graph, graph.inputs)
+    check_sizes(graph, {"T": 2, "B": 3})

@@ -11,7 +11,7 @@ from graphc.ir.dims import symbol
 from graphc.ir.graph import Graph, Value
 from graphc.ir.parser import parse
 from graphc.ir.spec import Kind, OpSpec
-from graphc.ir.types import F32, TensorType
+from graphc.ir.types import F32, I8, TensorType
 from graphc.ir.verify import verify
 
 assert graphc.ir
@@ -124,6 +124,16 @@ def test_ops_come_from_the_table(mlp):
 def test_types_are_possible(type, words):
     value = Value(type)
     assert words in message(Graph("g", (value,), (), (value,)))
+
+
+def test_the_largest_type_there_can_be():
+    value = Value(TensorType(I8, (2**63 - 1,)))
+    verify(Graph("g", (value,), (), (value,)))
+    value = Value(TensorType(I8, (2**63,)))
+    assert "larger than any memory" in message(Graph("g", (value,), (), (value,)))
+    for shape in ((1,) * 32, (0,), (2**62, 0)):
+        value = Value(TensorType(F32, shape))
+        verify(Graph("g", (value,), (), (value,)))
 
 
 def test_a_graph_inside_an_op_is_verified_too(mlp, monkeypatch):

@@ -13,18 +13,21 @@ from tests.mutation.running import ROOT, copied, run
 
 SAVING, ENGINE = "graphc/frontend_keras/saving", "graphc/frontend_keras/engine"
 FILES = "tests/frontend_keras/saving"
-MODELS = [f"{FILES}/test_model_files.py", f"{FILES}/test_hostile_files.py", f"{FILES}/test_old_weights.py"]
+MODELS = [f"{FILES}/test_{name}.py" for name in ("edges", "hostile_files", "model_files", "old_weights")]
 KERAS3 = [f"{FILES}/test_keras3.py"]
-CHECKPOINTS = ["tests/frontend_keras/engine/test_checkpoints.py", "tests/faults/test_damage.py"]
+CHECKPOINTS = ["tests/frontend_keras/engine/test_resuming.py", "tests/faults/test_damage.py"]
+TRAININGS = ["tests/frontend_keras/engine/test_checkpoints.py"]
 MODULES = {
     "cache": {"graphc/runtime/cache.py": ["tests/runtime/test_cache.py", "tests/runtime/test_cache_tampering.py::test_another_owner"]},
     "loader": {
-        **{f"{SAVING}/{name}.py": [*MODELS, *KERAS3, "tests/hostile/test_corpus.py"] for name in (
+        **{f"{SAVING}/{name}.py": MODELS + KERAS3 for name in (
             "text", "hdf5", "model_files", "weight_files", "training_config", "old_weights", "optimizer_state", "versions")},
         **{f"{SAVING}/{name}.py": KERAS3 + MODELS for name in ("keras3", "keras3_config")},
-        f"{SAVING}/hdf5_apart.py": [f"{FILES}/test_hdf5_apart.py"], f"{SAVING}/hdf5_child.py": [f"{FILES}/test_hdf5_apart.py"]},
-    "checkpoint": {path: CHECKPOINTS for path in (
-        f"{SAVING}/checkpoints.py", f"{SAVING}/packing.py", f"{SAVING}/tensors.py", f"{ENGINE}/keeping.py", f"{ENGINE}/resuming.py")},
+        **{f"{SAVING}/{name}.py": [f"{FILES}/test_hdf5_apart.py", f"{FILES}/test_edges.py"] for name in ("hdf5_apart", "hdf5_child")}},
+    "checkpoint": {
+        **{f"{SAVING}/{name}.py": [*CHECKPOINTS, f"{FILES}/test_edges.py"] for name in ("packing", "tensors")},
+        **{path: CHECKPOINTS + TRAININGS for path in (
+            f"{SAVING}/checkpoints.py", f"{ENGINE}/keeping.py", f"{ENGINE}/resuming.py")}},
     "verifier": {"graphc/ir/verify.py": ["tests/ir/test_verify.py"], "graphc/ir/checks.py": ["tests/ir/test_ops.py"],
                  "graphc/ir/sizes.py": ["tests/ir/test_sizes.py"]},
 }

@@ -31,8 +31,6 @@ def adapted(layer: Any, arrays: Sequence[np.ndarray], version: str, backend: str
             return [array for _, new in found for array in new]
         made = list(arrays)
         for places, new in found:
-            if len(new) != len(places):
-                return made
             for place, array in zip(places, new, strict=True):
                 made[place] = array
         return made

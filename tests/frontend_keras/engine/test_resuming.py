@@ -4,7 +4,9 @@ What does not live here: whole trainings that stop and go on (test_checkpoints.p
 """
 
 import copy
+import os
 import random
+import signal
 
 import numpy as np
 import pytest
@@ -261,3 +263,46 @@ def test_without_a_handler_of_python_signals_are_left_alone(monkeypatch):
         assert term._before is None
         term.deliver()
     assert not term.asked
+
+
+def test_a_signal_that_was_held_back_is_delivered_once_and_the_next_is_held_back_again():
+    seen = []
+    before = signal.signal(signal.SIGTERM, lambda *_: seen.append(1))
+    try:
+        with Termination() as term:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert (term.asked, seen) == (True, [])
+            term.deliver()
+            assert (term.asked, seen) == (False, [1])
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert (term.asked, seen) == (True, [1])
+        assert seen == [1, 1]
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert seen == [1, 1, 1]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_signals_are_held_back_where_that_is_wanted(tmp_path, held):
+    class Look(callbacks.Callback):
+        def on_batch_end(self, batch, logs=None):
+            handlers.append(signal.getsignal(signal.SIGTERM))
+
+    handlers, before = [], signal.getsignal(signal.SIGTERM)
+    model = Sequential([Dense(3, input_shape=(2,))])
+    model.compile("sgd", "mse")
+    keep = callbacks.BackupAndRestore(str(tmp_path / "kept"), save_before_preemption=held)
+    model.fit(np.ones((4, 2)), np.ones((4, 3)), verbose=0, callbacks=[keep, Look()])
+    assert (handlers[0] is not before) == held
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_a_file_says_of_a_full_disk_stays_as_it_is(tmp_path, monkeypatch):
+    def refuses(*args):
+        raise StorageError("something of its own", OSError(28, "full"), where="the file")
+
+    with CheckpointFolder(tmp_path) as folder:
+        monkeypatch.setattr(checkpoints, "write_new", refuses)
+        with pytest.raises(StorageError, match="^the file: something of its own"):
+            folder.save({"a": 1})

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import warnings
 import zipfile
 from types import SimpleNamespace
 
@@ -312,6 +313,38 @@ def test_what_keras_3_says_in_other_words(tmp_path):
     assert again.loss.keys() == {"a", "b"}
     for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+class Cell(L.Layer):
+    """A cell that takes a constant."""
+
+    def __init__(self, **kwargs):
+        self.state_size = 2
+        super().__init__(**kwargs)
+
+    def call(self, inputs, states, constants):
+        made = inputs + states[0] + constants[0]
+        return made, [made]
+
+
+def test_what_keras_3_cannot_say(tmp_path):
+    x, constant = Input((3, 2)), Input((2,))
+    model = Model([x, constant], L.RNN(Cell(), name="r")(x, constants=[constant]))
+    with pytest.raises(ModelFormatError, match="^r: Keras 3 passes no constants to recurrent layers"):
+        model.save(tmp_path / "m.keras")
+
+
+def test_optimizers_and_activations_in_the_words_of_keras_3(tmp_path):
+    model = Sequential([L.Activation("hard_sigmoid_keras3", input_shape=(2,), name="h")])
+    model.add(Dense(1))
+    for decay, told in ((0.004, True), (1.0, False)):
+        model.compile(optimizers.Nadam(schedule_decay=decay), "mse")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.save(tmp_path / "m.keras", overwrite=True)
+        assert any("Nadam of Keras 3 has another schedule" in str(one.message) for one in caught) == told
+    config = json.loads(zipfile.ZipFile(tmp_path / "m.keras").read("config.json"))
+    assert "hard_sigmoid" in [one["config"].get("activation") for one in config["config"]["layers"]]
 
 
 def test_archives_without_training_and_without_compiling(tmp_path):
