@@ -275,6 +275,17 @@ def test_reuters(tmp_path):
     assert [*x_train, *x_test] == [[1, texts[i][0] + 3, texts[i][1] + 3] for i in order]
 
 
+@pytest.mark.parametrize("version", [(1, 0), (2, 0)])
+@pytest.mark.parametrize("array", [np.arange(6.0).reshape(2, 3), np.asfortranarray(np.arange(6).reshape(2, 3)),
+                                   np.array([True, False]), np.arange(3, dtype=">u2")], ids=str)
+def test_arrays_of_npz(tmp_path, array, version):
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive, archive.open("x.npy", "w") as file:
+        np.lib.format.write_array(file, array, version)
+    found, = files.arrays_of(str(tmp_path / "x.npz"), "x")
+    np.testing.assert_array_equal(found, array)
+    assert found.dtype == array.dtype
+
+
 class TestHostileNpz:
     def npz(self, tmp_path, **members):
         with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
