@@ -234,9 +234,10 @@ class TestImdb:
         (x_train, _), _ = datasets.imdb.load_data(path, num_words=8, skip_top=5, seed=4)
         train, _, _ = self.in_order(4)
         assert x_train.tolist() == [[2] + [word + 3 if 5 <= word + 3 < 8 else 2 for word in text] for text in train]
-        (x_train, _), _ = datasets.imdb.load_data(path, num_words=6, start_char=None, oov_char=None, index_from=0)
+        (x_train, _), _ = datasets.imdb.load_data(path, num_words=6, skip_top=2, start_char=None, oov_char=None,
+                                                index_from=0)
         train, _, _ = self.in_order()
-        assert x_train.tolist() == [[word for word in text if word < 6] for text in train]
+        assert x_train.tolist() == [[word for word in text if 2 <= word < 6] for text in train]
 
     def test_maxlen(self, path):
         (x_train, y_train), (x_test, y_test) = datasets.imdb.load_data(path, maxlen=4)
