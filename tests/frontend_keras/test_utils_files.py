@@ -214,7 +214,8 @@ class TestArchives:
             extract_archive(tmp_path / "x.tar.gz", tmp_path / "out")
         assert left_over(tmp_path / "out") == []
 
-    def test_cut_off(self, tmp_path):
+    def test_cut_off(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(archives, "_PIECE", 512)
         with tarfile.open(tmp_path / "x", "w") as archive:
             add(archive, "a", os.urandom(3000))
         packed = gzip.compress((tmp_path / "x").read_bytes())

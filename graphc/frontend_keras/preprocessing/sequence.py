@@ -41,7 +41,7 @@ def pad_sequences(sequences: Any, maxlen: int | None = None, dtype: Any = "int32
     if maxlen < 0:
         raise ArgumentError("`maxlen` is negative", where="pad_sequences", got=maxlen)
     first = next((one for one, length in zip(sequences, lengths) if length), ())
-    item = np.asarray(first, dtype=object if np.dtype(dtype) == object else None).shape[1:]
+    item = np.asarray(first, dtype=dtype).shape[1:]
     padded = np.full((len(lengths), maxlen, *item), value, dtype=dtype)
     for row, (one, length) in enumerate(zip(sequences, lengths)):
         kept = min(length, maxlen)
