@@ -93,6 +93,15 @@ class TestStandardize:
         found = generator.standardize(IMAGES[0].copy())
         np.testing.assert_allclose(found, (x - x.mean()) / (x.std() + 1e-6), rtol=1e-4, atol=1e-5)
 
+    def test_small_deviations(self):
+        """1e-6 is added to a deviation, so that one of 1e-6 makes 0.5 of it; of the data set, too."""
+        x = np.array([1e-6, -1e-6]).reshape(2, 1, 1, 1)
+        of_itself = ImageDataGenerator(samplewise_center=True, samplewise_std_normalization=True)
+        of_all = ImageDataGenerator(featurewise_center=True, featurewise_std_normalization=True, dtype="float64")
+        of_all.fit(x)
+        for generator in (of_itself, of_all):
+            np.testing.assert_allclose(generator.standardize(x.copy()).ravel(), [0.5, -0.5], rtol=1e-9)
+
     def test_in_place(self):
         x = IMAGES[0].copy()
         assert ImageDataGenerator(rescale=2).standardize(x) is x
@@ -125,6 +134,15 @@ class TestStandardize:
         white = generator.standardize(x.copy()).reshape(500, 4)
         np.testing.assert_allclose(white.T @ white / 500, np.eye(4), atol=1e-7)
         np.testing.assert_allclose(generator.principal_components, generator.principal_components.T, atol=1e-12)
+
+    def test_whitening_with_an_epsilon(self):
+        x = RNG.normal(size=(50, 1, 3, 1))
+        generator = ImageDataGenerator(featurewise_center=True, zca_whitening=True, zca_epsilon=0.5, dtype="float64")
+        generator.fit(x)
+        flat = x.reshape(50, 3) - x.mean()
+        variances, axes = np.linalg.eigh(flat.T @ flat / 50)
+        np.testing.assert_allclose(generator.principal_components, axes @ np.diag((variances + 0.5)**-0.5) @ axes.T,
+                                   rtol=1e-10, atol=1e-12)
 
     def test_whitening_needs_scipy(self, monkeypatch):
         with pytest.warns(UserWarning, match="overrides"):

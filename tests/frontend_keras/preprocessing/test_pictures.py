@@ -52,6 +52,9 @@ class TestConversion:
 
     def test_dtype(self):
         assert image.img_to_array(Image.new("L", (2, 2)), dtype="uint8").dtype == np.uint8
+        almost = np.full((1, 1, 1), 254.999999999)  # 255 as float32
+        for dtype, pixel in ((None, 255), ("float64", 254)):
+            assert np.asarray(image.array_to_img(almost, scale=False, dtype=dtype)).tolist() == [[pixel]]
 
     def test_refused(self):
         with pytest.raises(ShapeError, match="rank 3"):
