@@ -12,6 +12,7 @@ to be what the model needs.
     packing.py           plain values as JSON and arrays, the bits kept
     tensors.py           files of named arrays, in the form of safetensors
     hdf5.py              HDF5 without what a file of numbers does not need; knows no Keras
+    hdf5_heaps.py        how long the texts of such a file can be
     hdf5_apart.py        the same, parsed by a process of its own, for files that are not trusted
     hdf5_child.py        that process
 """

@@ -23,6 +23,7 @@ from typing import IO, Any
 import numpy as np
 
 from graphc.errors import GraphcError, ModelFormatError
+from graphc.frontend_keras.saving.hdf5_heaps import Heaps
 from graphc.runtime.files import replacing
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -32,7 +33,7 @@ MAX_CHUNKS = MAX_TEXTS = 1 << 20
 _FILTERS = (1, 2, 3)      # deflate, shuffle, fletcher32
 _RATIO = 1100             # deflate makes at most 1032 bytes of one
 _SLACK = 1 << 20          # bytes that may be declared without being stored
-_SHARED = 1 << 30         # bytes of a list of texts of any length, each of which may be the whole file
+_SHARED = 1 << 30         # bytes of a list of texts of any length, which may share the longest heap of the file
 _SPLIT = 64512            # bytes of an attribute that HDF5 keeps in an object's header
 _UNTRUSTED: ContextVar[bool] = ContextVar("untrusted", default=False)
 
@@ -125,8 +126,9 @@ def _typed(method: Callable[..., Any]) -> Callable[..., Any]:
 class Folder:
     """A group. `where` names it in errors."""
 
-    def __init__(self, group: Any, where: str):
+    def __init__(self, group: Any, where: str, heaps: Heaps | None = None):
         self._group, self.where = group, where
+        self._heaps = heaps or Heaps(group)
 
     @_typed
     def __contains__(self, name: str) -> bool:
@@ -138,7 +140,7 @@ class Folder:
         found, where = self._find(path)
         if not isinstance(found, h5py().Group):
             raise ModelFormatError("not a group", where=where)
-        return Folder(found, where)
+        return Folder(found, where, self._heaps)
 
     @_typed
     def array(self, path: str, most: int) -> np.ndarray:
@@ -218,7 +220,8 @@ class Folder:
         if kind is None and attribute.shape != (0,):
             raise ModelFormatError(f"{name} is not text", where=self.where, got=attribute.dtype)
         any_length = kind is not None and kind.length is None
-        if any_length and count > 1 and count * self._group.file.id.get_filesize() > _SHARED:
+        if any_length and count > 1 and count * self._group.file.id.get_filesize() > _SHARED \
+                and count * self._heaps.longest > _SHARED:
             raise ModelFormatError(f"{name} is a list of texts of any length", where=self.where,
                                    expected="texts of a fixed length in a file as large as this")
         return attribute
