@@ -471,3 +471,27 @@ def test_a_parent_that_others_may_write_is_safe_if_they_may_not_rename(tmp_path,
     wanted = None if safe else f"lies in {tmp_path / 'parent'}, which can be written by others"
     monkeypatch.chdir(tmp_path)
     assert unsafe(tmp_path / "parent" / "cache") == unsafe(Path("parent/cache")) == wanted
+
+
+@pytest.mark.parametrize("mask", [0, 0o777])
+def test_new_folders_are_this_users_whatever_the_umask_takes_away(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        KernelCache(tmp_path / "a" / "b").put(NAME, "# source", CODE)
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE((tmp_path / part).stat().st_mode) for part in ("a", "a/b")] == [0o700, 0o700]
+
+
+def test_what_another_process_has_removed_is_cleared_too(folder, monkeypatch):
+    cache = KernelCache(folder)
+    cache.put(NAME, "# source", CODE)
+    gone = folder / "k_000000ff.o"
+    monkeypatch.setattr(KernelCache, "_files", lambda self, real=KernelCache._files: [gone, *real(self)])
+    cache.clear()
+    assert not list(folder.iterdir())
+
+
+def test_what_is_said_of_the_cache_stays(folder):
+    with pytest.raises(AttributeError):
+        KernelCache(folder).info().entries = 3
