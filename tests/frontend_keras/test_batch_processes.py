@@ -121,6 +121,7 @@ def test_stop_ends_a_process_that_is_busy():
     assert [one.exitcode for one in processes] == [-signal.SIGTERM]
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_processes_end_when_the_one_that_started_them_is_killed():
     """Each would wait for ever if another one kept its pipe open."""
     reading, writing = os.pipe()

@@ -107,3 +107,12 @@ def test_batches_by_number():
     assert utils.make_batches(7, 3) == [(0, 3), (3, 6), (6, 7)]
     assert utils.make_batches(6, 3) == [(0, 3), (3, 6)]
     np.testing.assert_array_equal(utils.standardize_input_data([1.0, 2.0], ["x"], [(None, 1)])[0], [[1], [2]])
+
+
+def test_modules_of_the_engine_are_attributes():
+    """keras.engine.topology.Layer, without an import of its own, is what many scripts derive from."""
+    engine = import_module("graphc.frontend_keras").engine
+    assert engine.topology.Layer is engine.Layer is engine.base_layer.Layer
+    x = Input((4,))
+    with pytest.warns(UserWarning, match="inputs"):
+        assert engine.topology.Container(input=x, output=Dense(3)(x)).output_shape == (None, 3)

@@ -3,6 +3,7 @@
 What does not live here: particular layers (layers/).
 """
 
+from graphc.frontend_keras.engine import saving, topology, training_utils
 from graphc.frontend_keras.engine.base_layer import InputSpec, Layer, Node
 from graphc.frontend_keras.engine.input_layer import Input, InputLayer
 from graphc.frontend_keras.engine.network import Network
@@ -11,4 +12,4 @@ from graphc.frontend_keras.engine.training import Model
 from graphc.frontend_keras.utils.layer_utils import get_source_inputs
 
 __all__ = ["Input", "InputLayer", "InputSpec", "Layer", "Model", "Network", "Node", "Sequential",
-           "get_source_inputs"]
+           "get_source_inputs", "saving", "topology", "training_utils"]

@@ -65,6 +65,10 @@ class InputLayer(Layer):
         tensor._keras_mask = None
         Node(self, [], [], [], [tensor], [tensor], [None], [None], [shape], [shape])
 
+    def __reduce__(self) -> Any:
+        """A copy begins with a placeholder of its own."""
+        return type(self).from_config, (self.get_config(),)
+
     def get_config(self) -> dict[str, Any]:
         return {"batch_input_shape": self.batch_input_shape, "dtype": self.dtype, "sparse": self.sparse,
                 "name": self.name}

@@ -15,10 +15,11 @@ import numpy as np
 from graphc.errors import ArgumentError, GraphcError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.backend.leaves import State
-from graphc.frontend_keras.engine import network_config
+from graphc.frontend_keras.engine import network_config, pickling
 from graphc.frontend_keras.engine.attachments import distinct
 from graphc.frontend_keras.engine.base_layer import Layer, NotBuiltLayerError, matched
 from graphc.frontend_keras.engine.input_layer import InputLayer
+from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.engine.node import Node
 from graphc.frontend_keras.engine.own_calls import Body, Called
 from graphc.frontend_keras.engine.phases import phase_givens
@@ -45,6 +46,7 @@ class Network(Layer):
     depend on anything but `inputs`, and layer names that occur twice.
     """
 
+    @renamed_keywords({"input": "inputs", "output": "outputs"})
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None):
         super().__init__(name=name)
         self.inputs: Any = None
@@ -309,7 +311,11 @@ class Network(Layer):
         graph, states = function.graph_and_states()
         return graph, {len(self.inputs) + i: state for i, state in enumerate(states)}
 
-    # ---- files
+    # ---- copies and files
+
+    def __reduce__(self) -> Any:
+        """How `pickle` and `copy` make another network with the same weights and the same training."""
+        return pickling.restore, (pickling.snapshot(self),)
 
     def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
         """Write architecture, weights, and how the model is trained; see keras.models.save_model."""

@@ -15,7 +15,7 @@ from graphc.frontend_keras.utils.generic_utils import CustomObjectScope
 def snapshot(model: Any) -> dict[str, Any]:
     """Everything that `restore` needs, without tensors."""
     training = None
-    if model.optimizer is not None:
+    if getattr(model, "optimizer", None) is not None:
         arguments = {"loss": model.loss, "metrics": model.metrics, "loss_weights": model.loss_weights,
                      "sample_weight_mode": model.sample_weight_mode, "weighted_metrics": model.weighted_metrics}
         training = {"arguments": arguments, "optimizer": type(model.optimizer),

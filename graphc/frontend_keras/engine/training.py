@@ -17,7 +17,7 @@ from graphc.errors import ArgumentError, GraphcError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import optimizers
 from graphc.frontend_keras.engine import compile as compiling
-from graphc.frontend_keras.engine import fitting, pickling
+from graphc.frontend_keras.engine import fitting
 from graphc.frontend_keras.engine import training_arrays as loops
 from graphc.frontend_keras.engine.base_layer import Layer, trainable_clock
 from graphc.frontend_keras.engine.functions import PREDICT, TEST, TRAIN, ModelFunctions
@@ -199,12 +199,6 @@ class Model(TrainingOnGenerators, Network):
 
     def _make_predict_function(self) -> None:
         self.predict_function = self._functions.general(PREDICT)
-
-    # ---- copies
-
-    def __reduce__(self) -> Any:
-        """How `pickle` and `copy` make another model with the same weights and the same training."""
-        return pickling.restore, (pickling.snapshot(self),)
 
     # ---- data
 

@@ -8,7 +8,8 @@ import pytest
 
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import optimizers
-from graphc.frontend_keras.layers import LSTM, Bidirectional, Dense, Input, TimeDistributed
+from graphc.frontend_keras.engine.network import Network
+from graphc.frontend_keras.layers import LSTM, Bidirectional, Dense, Embedding, Input, TimeDistributed
 from graphc.frontend_keras.models import Model, Sequential
 
 
@@ -76,3 +77,15 @@ def test_a_copied_optimizer_has_the_rates_and_the_state_but_no_updates(copied):
     weight = K.variable(np.ones(2))
     K.function([], [], updates=twin.get_updates(K.sum(weight), [weight]))([])
     assert (K.get_value(weight) < 1).all()
+
+
+@pytest.mark.parametrize("copied", [copy.copy, *APART])
+def test_networks_and_inputs_begin_with_placeholders_of_their_own(copied):
+    x = Input((4,), dtype="int32", name="start")
+    network = Network(x, Dense(3, kernel_regularizer="l2")(Embedding(5, 2, input_length=4)(x)))
+    twin = copied(network)
+    assert twin.inputs[0] is not x
+    for one, other in zip(twin.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    layer = copied(network.layers[0])
+    assert (layer.name, K.int_shape(layer.output), K.dtype(layer.output)) == ("start", (None, 4), "int32")
