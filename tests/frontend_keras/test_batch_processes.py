@@ -8,6 +8,10 @@ import time
 import numpy as np
 import pytest
 
+from graphc.frontend_keras import backend as K
+from graphc.frontend_keras.callbacks import Callback
+from graphc.frontend_keras.layers import Dense
+from graphc.frontend_keras.models import Sequential
 from graphc.frontend_keras.utils import batch_processes
 from graphc.frontend_keras.utils.batch_processes import Processes, WorkerError
 from graphc.frontend_keras.utils.data_utils import GeneratorEnqueuer, OrderedEnqueuer, Sequence
@@ -155,3 +159,79 @@ def test_where_nothing_can_be_forked_threads_serve(monkeypatch):
         enqueuer.start()
     assert next(enqueuer.get())[0] == os.getpid()
     enqueuer.stop()
+
+
+def model():
+    made = Sequential([Dense(3, input_shape=(4,), kernel_initializer="ones")])
+    made.compile("sgd", "mse")
+    return made
+
+
+X, Y = np.ones((2, 4), "float32"), np.zeros((2, 3), "float32")
+
+
+class Constant(Sequence):
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, index):
+        return X * index, Y
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_training_testing_and_prediction(workers):
+    wanted = model()
+    for index in range(3):
+        wanted.train_on_batch(X * index, Y)
+    found = model()
+    found.fit_generator(Constant(), steps_per_epoch=3, workers=workers, use_multiprocessing=True, shuffle=False, verbose=0)
+    np.testing.assert_array_equal(found.get_weights()[0], wanted.get_weights()[0])
+    loss = found.evaluate_generator(Constant(), workers=workers, use_multiprocessing=True)
+    assert loss == pytest.approx(np.mean([found.test_on_batch(X * i, Y) for i in range(20)]), rel=1e-5)
+    predicted = found.predict_generator(Constant(), workers=workers, use_multiprocessing=True)
+    np.testing.assert_array_equal(predicted, np.concatenate([found.predict(X * i) for i in range(20)]))
+    assert multiprocessing.active_children() == []
+
+
+def three():
+    for _ in range(3):
+        yield X, Y
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_a_generator_that_ends_early_ends_the_training(processes):
+    with pytest.raises(StopIteration, match="ran out of data"):
+        model().fit_generator(three(), steps_per_epoch=50, use_multiprocessing=processes, verbose=0)
+    assert multiprocessing.active_children() == []
+
+
+def test_several_processes_of_one_generator_are_warned_of():
+    with pytest.warns(UserWarning, match=r"keras\.utils\.Sequence"):
+        model().fit_generator(three(), steps_per_epoch=6, workers=2, use_multiprocessing=True, verbose=0)
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_a_callback_ends_what_makes_batches(processes):
+    class Stop(Callback):
+        def on_batch_end(self, batch, logs=None):
+            self.model.stop_training = batch == 1
+
+    class Fail(Callback):
+        def on_batch_end(self, batch, logs=None):
+            raise KeyError("mine")
+
+    made = model()
+    made.fit_generator(Constant(), epochs=3, workers=2, use_multiprocessing=processes, callbacks=[Stop()], verbose=0,
+                       validation_data=Constant())
+    assert made.history.epoch == [0]
+    with pytest.raises(KeyError, match="mine"):
+        made.fit_generator(Constant(), workers=2, use_multiprocessing=processes, callbacks=[Fail()], verbose=0)
+    assert multiprocessing.active_children() == []
+
+
+@pytest.fixture(autouse=True)
+def reference_target():
+    target = K.target()
+    K.set_target("reference")
+    yield
+    K.set_target(target)
