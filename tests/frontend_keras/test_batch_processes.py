@@ -79,7 +79,9 @@ def test_each_process_has_the_generator(batches):
     assert batches(alone, 1, 3) == [0, 1, 2]
     ended = GeneratorEnqueuer(counting(), use_multiprocessing=True, random_seed=3)
     ended.start(2, 10)
-    assert sorted(ended.get()) == [0, 0, 1, 1, 2, 2]
+    found = list(ended.get())  # until one of them ends
+    assert set(found) == {0, 1, 2}
+    assert 3 <= len(found) <= 6
 
 
 class Broken(Told):
@@ -172,7 +174,7 @@ X, Y = np.ones((2, 4), "float32"), np.zeros((2, 3), "float32")
 
 class Constant(Sequence):
     def __len__(self):
-        return 20
+        return 6
 
     def __getitem__(self, index):
         return X * index, Y
@@ -187,9 +189,9 @@ def test_training_testing_and_prediction(workers):
     found.fit_generator(Constant(), steps_per_epoch=3, workers=workers, use_multiprocessing=True, shuffle=False, verbose=0)
     np.testing.assert_array_equal(found.get_weights()[0], wanted.get_weights()[0])
     loss = found.evaluate_generator(Constant(), workers=workers, use_multiprocessing=True)
-    assert loss == pytest.approx(np.mean([found.test_on_batch(X * i, Y) for i in range(20)]), rel=1e-5)
+    assert loss == pytest.approx(np.mean([found.test_on_batch(X * i, Y) for i in range(6)]), rel=1e-5)
     predicted = found.predict_generator(Constant(), workers=workers, use_multiprocessing=True)
-    np.testing.assert_array_equal(predicted, np.concatenate([found.predict(X * i) for i in range(20)]))
+    np.testing.assert_array_equal(predicted, np.concatenate([found.predict(X * i) for i in range(6)]))
     assert multiprocessing.active_children() == []
 
 
@@ -207,7 +209,7 @@ def test_a_generator_that_ends_early_ends_the_training(processes):
 
 def test_several_processes_of_one_generator_are_warned_of():
     with pytest.warns(UserWarning, match=r"keras\.utils\.Sequence"):
-        model().fit_generator(three(), steps_per_epoch=6, workers=2, use_multiprocessing=True, verbose=0)
+        model().fit_generator(three(), steps_per_epoch=3, workers=2, use_multiprocessing=True, verbose=0)
 
 
 @pytest.mark.parametrize("processes", [False, True])
