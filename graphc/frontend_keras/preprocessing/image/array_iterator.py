@@ -88,7 +88,7 @@ def _taken_apart(x: Any) -> tuple[Any, list[np.ndarray]]:
 
 def _check_length(x: Any, name: str, other: Any) -> None:
     if other is not None and len(other) != len(x):
-        what = f"`x` (images tensor) and `{name}` (labels)" if name == "y" else f"All of the arrays in `x`, {name} too,"
+        what = f"`x` (images tensor) and `{name}` (labels)" if name == "y" else f"All of the arrays in `x` and `{name}`"
         raise ArgumentError(f"{what} should have the same length", where=_WHERE,
                             got=f"x.shape = {np.shape(x)}, {name}.shape = {np.shape(other)}")
 
