@@ -36,6 +36,11 @@ def test_shapes_of_reductions_keep_the_unknown_batch():
     assert K.int_shape(K.max(x)) == ()
 
 
+def test_axes_may_be_an_array():
+    x = np.arange(24.0).reshape(2, 3, 4)
+    np.testing.assert_array_equal(K.eval(K.sum(K.variable(x), axis=np.arange(1, 3))), x.sum(axis=(1, 2)))
+
+
 def test_reductions_over_no_axis():
     np.testing.assert_allclose(value(lambda t: K.sum(t, axis=[])), X, rtol=1e-6)
     np.testing.assert_allclose(value(lambda t: K.mean(t, axis=[])), X, rtol=1e-6)

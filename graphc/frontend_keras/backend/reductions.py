@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from graphc.errors import ShapeError
 from graphc.frontend_keras.backend.config import floatx
 from graphc.frontend_keras.backend.naming import current_origin
 from graphc.frontend_keras.backend.tensor import Tensor, apply_op, as_tensor, cast, full, reshape_to
 
-Axis = int | Sequence[int] | None
+Axis = int | Sequence[int] | np.ndarray | None
 
 
 def normal_axis(axis: int, x: Tensor, extra: int = 0) -> int:
@@ -28,8 +30,7 @@ def normal_axes(axis: Axis, x: Tensor) -> tuple[int, ...]:
     """Axes sorted and counted from the front; None is all of them."""
     if axis is None:
         return tuple(range(x.rank))
-    axes = axis if isinstance(axis, Sequence) else [axis]
-    return tuple(sorted({normal_axis(int(a), x) for a in axes}))
+    return tuple(sorted({normal_axis(int(a), x) for a in np.atleast_1d(np.asarray(axis, np.int64))}))
 
 
 def _reduce(name: str, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
