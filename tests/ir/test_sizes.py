@@ -24,6 +24,8 @@ BOUNDS = {  # (type, op, least B, what is expected)
     "softmax": ("f32[3,B]", "softmax(%x){axis=1}", 1, "a size of axis 1 of at least 1"),
     "logsumexp": ("f32[3,B]", "logsumexp(%x){axes=(1,)}", 1, "a size of axis 1 of at least 1"),
     "windows": ("f32[2,B]", "windows(%x){axes=(1,), shape=(3,), strides=(1,), dilations=(2,)}", 5, "a size of axis 1 of at least 5"),
+    "windows, first axis": ("f32[B,2]", "windows(%x){axes=(0,), shape=(3,), strides=(1,), dilations=(1,)}", 3,
+                            "a size of axis 0 of at least 3"),
     "max_pool": ("f32[1,B,9,2]", "max_pool(%x){shape=(3,2), strides=(2,2)}", 3, "a size of axis 1 of at least 3"),
     "max_pool, second axis": ("f32[1,9,B,2]", "max_pool(%x){shape=(3,2), strides=(2,2)}", 2, "a size of axis 2 of at least 2"),
 }
@@ -142,3 +144,16 @@ def test_the_rows_of_a_loop_are_told_by_the_loop():
     }""")
     check_told(graph, graph.inputs)
     check_sizes(graph, {"T": 2, "B": 3})
+
+
+def test_bodies_are_checked_with_the_rows_they_have():
+    graph = parse("""graph g(%x: f32[T,B,4]) {
+      %y = scan(%x){body=graph step(%s: f32[R,4]) {
+          %a = reduce_max(%s){axes=(0,)}
+          return %a
+        }, carried=0, length=T, reverse=false, rows=("R",B), sliced=1}
+      return %y
+    }""")
+    check_sizes(graph, {"T": 2, "B": 1})
+    with pytest.raises(ShapeError, match=r"reduce_max: the sizes of this call do not fit \(B = 0, R = 0, T = 2\)"):
+        check_sizes(graph, {"T": 2, "B": 0})
