@@ -30,7 +30,6 @@ REASONS = {
     **{f"optimizers_test::test_{name}": _LOWERED for name in (
         "sgd", "rmsprop", "adagrad", "adadelta", "adam", "adamax", "nadam", "adam_amsgrad", "clipnorm", "clipvalue")},
     "advanced_activations_test::test_relu_tf_ops": _TENSORFLOW,
-    "core_test::test_lambda": _BYTECODE,
     "wrappers_test::test_TimeDistributed": "looks at a private table of inputs",
     "wrappers_test::test_Bidirectional_updates": "numbers in place of updates",
     "wrappers_test::test_Bidirectional_losses": "numbers in place of losses",
