@@ -243,7 +243,7 @@ def _plain(value: Any) -> Any:
 def _by_name(value: Any) -> Any:
     try:
         return json_value(value)
-    except TypeError:
+    except (TypeError, NotImplementedError):
         return type(value).__name__
 
 
