@@ -1,14 +1,21 @@
 """What all tests share: golden files, and settings that make every run the same."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from graphc import compiler
+
 GOLDEN = Path(__file__).parent / "golden"
 
 settings.register_profile("graphc", deadline=None, database=None, derandomize=True, max_examples=60)
 settings.load_profile("graphc")
+
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    compiler.MOST_COMPILERS = 1  # the other cores are taken: a helper's imports would only be more work
 
 
 def pytest_addoption(parser):

@@ -59,6 +59,10 @@ def check_room(values: Iterable[Value]) -> None:
 
 @cache
 def most_memory() -> int:
-    """Bytes of memory and swap space."""
-    swap = re.search(r"^SwapTotal:\s*(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    """Bytes of memory and swap space; of memory alone where the system does not tell."""
+    try:
+        told = Path("/proc/meminfo").read_text()
+    except OSError:
+        told = ""
+    swap = re.search(r"^SwapTotal:\s*(\d+) kB$", told, re.MULTILINE)
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") + (int(swap[1]) << 10 if swap else 0)
