@@ -22,6 +22,14 @@ def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="write the golden files instead of comparing")
 
 
+def pytest_collection_modifyitems(items):
+    """Tests marked slow are skipped unless the environment says GRAPHC_SLOW=1."""
+    if os.environ.get("GRAPHC_SLOW") != "1":
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="slow: only with GRAPHC_SLOW=1"))
+
+
 @pytest.fixture
 def golden(request):
     """golden("name.txt", text) compares text with tests/golden/name.txt, or writes it with --update-golden."""

@@ -21,9 +21,7 @@ LAST_LINE = re.compile(r".* \S+ \(at (least|most) \S+ wanted\)")
 
 
 @pytest.mark.parametrize("name", [
-    pytest.param(name, marks=() if name in ALWAYS else pytest.mark.skipif(
-        os.environ.get("GRAPHC_SLOW") != "1", reason="only with GRAPHC_SLOW=1"))
-    for name in NAMES])
+    pytest.param(name, marks=() if name in ALWAYS else pytest.mark.slow) for name in NAMES])
 def test_program(name, tmp_path):
     """It ends with status 0 and the line that says what was reached, and leaves nothing in the current folder."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -148,6 +148,7 @@ def test_training_goes_on(name, writer):
     case.check_weights(model, before, "w")
 
 
+@pytest.mark.slow  # each of these parts is tested by itself
 @EVERY
 def test_training_with_a_new_optimizer(name, writer):
     case = Case(name, writer)

@@ -3,8 +3,6 @@
 What does not live here: vgg and conv1d, whose kernels tests/codegen_cuda/test_models.py runs block by block.
 """
 
-import os
-
 import numpy as np
 import pytest
 
@@ -17,8 +15,8 @@ K = keras.backend
 
 
 @pytest.mark.parametrize(("model", "rows", "steps"), [
-    ("mlp", 40, 2), ("func784", 5, 2), ("stacked", 3, 2), ("lstm", 2, 1),  # the second is a replay
-    pytest.param("shared", 2, 1, marks=pytest.mark.skipif(os.environ.get("GRAPHC_SLOW") != "1", reason="half a minute"))])
+    ("mlp", 40, 2), ("func784", 5, 2), ("stacked", 3, 2),  # the second is a replay
+    pytest.param("lstm", 2, 1, marks=pytest.mark.slow), pytest.param("shared", 2, 1, marks=pytest.mark.slow)])
 def test_steps_and_a_prediction(on, model, rows, steps):
     case = CASES[model]
     xs, y = data(case, rows)

@@ -34,7 +34,11 @@ def parameters(weights):
     return sum(prod(weight.shape) for weight in weights)
 
 
-@pytest.mark.parametrize("name", FACTS)
+LARGEST = ("DenseNet169", "DenseNet201", "InceptionResNetV2", "NASNetLarge")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in LARGEST else ())
+                                  for name in FACTS])
 def test_layers_and_parameters(name):
     layers, trainable, others, digest = FACTS[name]
     model = getattr(applications, name)(weights=None)
