@@ -22,17 +22,19 @@ from tests.fuzz.models import Built, random_model
 
 RTOL, ATOL, TIMES = 1e-4, 1e-5, 2.0
 COUNTS = (1, 2)
+NUMBERS = 3  # how often the weights and arrays of a model are drawn
 
 
 def models(seed: int) -> Iterator[tuple[Case, Callable[[Case], None]]]:
     """Training, the gradients of all weights in one of the phases, prediction; fused, and every fourth unfused too."""
-    built = random_model(seed)
-    check = partial(close, fusions=(True, False) if seed % 4 == 0 else (True,))
-    yield training(built), check
-    yield gradients(built, phase=int(seed % 3 > 0)), check
-    predicted = prediction(built)
-    yield predicted, check
-    yield predicted, partial(alone, built=built)
+    for numbers in range(NUMBERS):
+        built = random_model(seed, numbers)
+        check = partial(close, fusions=(True, False) if seed % 4 == 0 else (True,))
+        yield training(built), check
+        yield gradients(built, phase=int((seed + numbers) % 3 > 0)), check
+        predicted = prediction(built)
+        yield predicted, check
+        yield predicted, partial(alone, built=built)
 
 
 def training(built: Built) -> Case:

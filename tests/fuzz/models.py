@@ -39,16 +39,16 @@ class Built:
     targets: list[np.ndarray]
 
 
-def random_model(seed: int) -> Built:
-    """The model of this number, in a session of its own."""
+def random_model(seed: int, numbers: int = 0) -> Built:
+    """The model of this seed, in a session of its own; `numbers` is the seed of its weights and arrays."""
     K.clear_session()
-    np.random.seed(seed)
-    return _Maker(random.Random(seed), seed).build()
+    np.random.seed([seed, numbers])
+    return _Maker(random.Random(seed), np.random.default_rng([seed, numbers])).build()
 
 
 class _Maker:
-    def __init__(self, rng: random.Random, seed: int):
-        self.rng, self.data = rng, np.random.default_rng(seed)
+    def __init__(self, rng: random.Random, data: np.random.Generator):
+        self.rng, self.data = rng, data
         self.inputs: list[Any] = []
         self.arrays: list[np.ndarray] = []
         self.batch = rng.choice([1, 2, 3, 5, 8])
