@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from graphc.errors import ArgumentError
 from graphc.frontend_keras.utils import GeneratorEnqueuer, OrderedEnqueuer, Sequence
 from graphc.frontend_keras.utils.data_utils import SequenceEnqueuer, Workers, iter_sequence_infinite
 
@@ -226,3 +227,33 @@ def test_calls_run_in_the_order_they_are_handed_in():
 def test_the_base_class_makes_nothing():
     with pytest.raises(TypeError, match="abstract"):
         SequenceEnqueuer(Numbers())
+
+
+@pytest.mark.parametrize("wrong", [
+    None, {}, {"order": [0, 1, 2], "left": 1}, {"order": [0, 1, 2, 2], "left": 1}, {"order": [3, 2, 1, 0], "left": 5},
+    {"order": [3, 2, 1, 0], "left": -1}, {"order": [3, 2, 1, 0], "left": 4, "processes": {"seed": [1]}},
+    {"order": [3, 2, 1, 0], "left": 4, "processes": {"seed": [1.5], "calls": 2}},
+    {"order": [3, 2, 1, 0], "left": 4, "processes": {"seed": [1], "calls": -2}}], ids=str)
+def test_what_is_no_position_is_refused(wrong):
+    with pytest.raises(ArgumentError, match="not a position in this sequence; expected an order of 4 batches"):
+        OrderedEnqueuer(Numbers()).start_at(wrong)
+
+
+def test_what_was_noted_belongs_to_the_next_batch():
+    """Whatever was made ahead of it meanwhile."""
+    class Counting(Numbers):
+        def get_state(self):
+            return len(self.said)
+
+        def __getitem__(self, index):
+            self.said.append(index)
+            return index
+
+    enqueuer = OrderedEnqueuer(Counting())
+    enqueuer.remembers = True
+    enqueuer.start(1, 3)
+    batches = enqueuer.get()
+    for used in range(3):
+        assert enqueuer.before_next()[1] == used
+        next(batches)
+    enqueuer.stop()

@@ -3,7 +3,8 @@
     facts      what must be equal: layers and their configuration, optimizer, loss, shapes of the data, arguments of fit
     position   epoch, batches done in it, steps done in all, whether a callback has stopped the training
     order      the order of the samples, which each epoch shuffles further; where a Sequence is
-    random     the generators of NumPy and Python; of random ops: the seeds drawn when they were made
+    random     the generators of NumPy and Python, as they were before the next batch was made; of random ops: the seeds
+               drawn when they were made
     states     weights, slots, moving averages, sums of metrics, states of recurrent layers, the count of random steps:
                all that the training function reads. A state kept as a table and a scale is kept as both, because
                multiplying them would round
@@ -18,7 +19,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,11 +34,11 @@ from graphc.frontend_keras.backend.lowering import walk
 from graphc.frontend_keras.backend.random import seeds_behind
 from graphc.frontend_keras.backend.variables import Variable
 from graphc.frontend_keras.saving.text import json_value
+from graphc.frontend_keras.utils import global_random
 from graphc.runtime.writes import store
 
 _KEYS = {"made_with", "facts", "position", "order", "stream", "random", "states", "callbacks"}
 _MOST = 2**53
-_TWISTER_WORDS = 624
 
 
 @dataclass
@@ -48,7 +48,9 @@ class Position:
     stopped  whether a callback has ended the training
     size     the samples of the last batch of a Sequence
     order    the order of the samples, or None
-    stream   the position in a Sequence, or None
+    stream   where Sequences are: {"training": position, "validation": position}, each None where there is none;
+             or None, for a training on arrays. A position: {"queue": of batches made ahead, "sequence": its own state}
+    chance   the states of the global generators there; None: as they are
     """
 
     epoch: int = 0
@@ -58,6 +60,7 @@ class Position:
     size: int = 0
     order: np.ndarray | None = None
     stream: Any = None
+    chance: dict[str, Any] | None = None
 
 
 class Memory:
@@ -80,14 +83,13 @@ class Memory:
 
     def taken(self, position: Position) -> dict[str, Any]:
         """Everything, for a checkpoint; arrays are the live ones."""
-        version, words, gauss = random.getstate()
         return {
             "made_with": _made_with(), "facts": self.facts,
             "position": {"epoch": position.epoch, "batch": position.batch, "steps": position.steps,
                          "stopped": bool(position.stopped), "size": position.size},
             "order": position.order, "stream": position.stream,
-            "random": {"numpy": np.random.get_state(legacy=False), "seeds": self.model._functions.seeds(self.seeds),
-                       "python": {"version": version, "words": np.array(words, np.uint32), "gauss": gauss}},
+            "random": {**(position.chance or global_random.get_state()),
+                       "seeds": self.model._functions.seeds(self.seeds)},
             "states": [[state.value.hint, *_parts(state)] for state in self.states],
             "callbacks": [[name, number, state] for name, number, callback in _numbered(self.callbacks)
                           if (state := _state_of(callback)) is not None]}
@@ -99,6 +101,7 @@ class Memory:
         if not isinstance(found, dict) or found.keys() != _KEYS:
             raise ModelFormatError("not the state of a training", got=f"{found!r:.200}")
         _check_position(found["position"], found["facts"], found["order"])
+        _check_stream(found["stream"])
         _check_random(found["random"])
         for entry in _listed(found["states"], 3, "states"):
             name, table, scale = entry
@@ -141,12 +144,7 @@ class Memory:
     def restore(self, found: dict[str, Any]) -> Position:
         """Set everything but the seeds to what a checkpoint that `check` and `compare` have passed holds."""
         self._restore_callbacks(found["callbacks"])
-        python = found["random"]["python"]
-        random.setstate((python["version"], tuple(python["words"].tolist()), python["gauss"]))
-        try:
-            np.random.set_state(found["random"]["numpy"])
-        except (ValueError, TypeError, KeyError) as error:
-            raise CheckpointError("not a state of NumPy's generator", where="random", got=str(error)) from error
+        global_random.set_state(found["random"])
         store(pair for state, (_, table, scale) in zip(self.states, found["states"], strict=True)
               for pair in _pairs(state, table, scale))
         self.model.stop_training = found["position"]["stopped"]
@@ -286,31 +284,19 @@ def _check_position(position: Any, facts: Any, order: Any) -> None:
             raise ModelFormatError("not an order of all samples, each once", where="order", got=f"{len(order)} numbers")
 
 
+def _check_stream(stream: Any) -> None:
+    if stream is not None and not (_has_keys(stream, {"training", "validation"}) and all(
+            one is None or _has_keys(one, {"queue", "sequence"}) for one in stream.values())):
+        raise ModelFormatError("not the places of Sequences", where="stream", got=f"{stream!r:.100}")
+
+
+def _has_keys(found: Any, keys: set[str]) -> bool:
+    return isinstance(found, dict) and found.keys() == keys
+
+
 def _check_random(found: Any) -> None:
-    sound = isinstance(found, dict) and found.keys() == {"numpy", "seeds", "python"}
-    sound = sound and isinstance(found["seeds"], list) and all(
-        type(seed) is int and abs(seed) < 2**63 for seed in found["seeds"])
-    sound = sound and _is_numpy_state(found["numpy"])
-    if sound:
-        python = found["python"]
-        sound = (isinstance(python, dict) and python.keys() == {"version", "words", "gauss"} and python["version"] == 3
-                 and _is_words(python["words"], _TWISTER_WORDS + 1) and int(python["words"][-1]) <= _TWISTER_WORDS
-                 and (python["gauss"] is None or isinstance(python["gauss"], float)))
+    sound = (global_random.is_state(found) and found.keys() == {"numpy", "seeds", "python"}
+             and isinstance(found["seeds"], list)
+             and all(type(seed) is int and abs(seed) < 2**63 for seed in found["seeds"]))
     if not sound:
         raise ModelFormatError("not the states of random generators", where="random", got=f"{found!r:.100}")
-
-
-def _is_numpy_state(state: Any) -> bool:
-    if not isinstance(state, dict) or not isinstance(state.get("bit_generator"), str) \
-            or not isinstance(state.get("state"), dict):
-        return False
-    if state["bit_generator"] != "MT19937":
-        return True
-    inner = state["state"]
-    return (state.keys() == {"bit_generator", "state", "has_gauss", "gauss"} and inner.keys() == {"key", "pos"}
-            and _is_words(inner["key"], _TWISTER_WORDS) and _whole(inner["pos"]) and inner["pos"] <= _TWISTER_WORDS
-            and state["has_gauss"] in (0, 1) and isinstance(state["gauss"], float))
-
-
-def _is_words(array: Any, count: int) -> bool:
-    return isinstance(array, np.ndarray) and array.dtype == np.uint32 and array.shape == (count,)

@@ -23,6 +23,7 @@ from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.engine.resuming import Position
 from graphc.frontend_keras.engine.shapes import positive
 from graphc.frontend_keras.engine.training_arrays import begin_epoch, end_epoch, epochs_from
+from graphc.frontend_keras.utils import global_random
 from graphc.frontend_keras.utils.checks import KeywordError
 from graphc.frontend_keras.utils.data_utils import (
     GeneratorEnqueuer,
@@ -77,8 +78,10 @@ class TrainingOnGenerators:
 
         validation_data  (x, y), (x, y, sample_weight), a generator or a Sequence
         shuffle          whether each epoch takes the batches of a Sequence in a new order; not with workers=0
-        checkpoint       as for `fit`, with Sequences whose batches depend on nothing but their number and, where
-                         `on_epoch_end` changes something, on what `get_state` returns
+        checkpoint       as for `fit`, with Sequences whose batches depend on their number, on what `get_state` returns
+                         and on NumPy's and Python's global generators. Where those are drawn from for batches, several
+                         threads would share them in an order of their own: use one, none, or processes (which see what
+                         `on_epoch_end` changes, but keep for themselves what `__getitem__` does)
 
         Raises ArgumentError for checkpoints with generators, whose place nobody knows.
         """
@@ -93,14 +96,17 @@ class TrainingOnGenerators:
         for callback in listeners:
             callback.validation_data = validation.arrays
         with ExitStack() as streams:
-            keeper = _keeper(self, checkpoint, callbacks, generator, steps, span, validation, shuffle and workers > 0)
+            keeper, draws = _keeper(self, checkpoint, callbacks, generator, steps, span, validation,
+                                    shuffle and workers > 0)
             if keeper is not None:
                 streams.enter_context(keeper)
             start = fitting.begin_training(self, listeners, keeper)
             done = 0 if start is None else (start.epoch - span.start) * steps + start.batch
-            validation.open(streams, len(span), 0 if start is None else start.epoch - span.start)
+            places = (start and start.stream) or {"training": None, "validation": None}
+            validation.open(streams, len(span), 0 if start is None else start.epoch - span.start, places["validation"],
+                            remembers=keeper is not None)
             batches = streams.enter_context(_opened(generator, steps * len(span) - done, queueing, shuffle, done,
-                                                    None if start is None else start.stream))
+                                                    places["training"], draws))
             _train(self, batches, steps, span, listeners, class_weight, validation, keeper, start)
             fitting.end_training(listeners, keeper)
         return self.history  # type: ignore[attr-defined]
@@ -135,10 +141,15 @@ class TrainingOnGenerators:
 
 
 class _Stream:
-    """Batches, one after the other. `ordered` is what makes those of a Sequence ahead, or None."""
+    """Batches, one after the other.
 
-    def __init__(self, batches: Iterator[Any], ordered: OrderedEnqueuer | None = None):
-        self.batches, self.ordered = batches, ordered
+    sequence  where they come from, or None
+    ordered   what makes those of a Sequence ahead, or None
+    """
+
+    def __init__(self, batches: Iterator[Any], sequence: Sequence | None = None,
+                 ordered: OrderedEnqueuer | None = None):
+        self.batches, self.sequence, self.ordered = batches, sequence, ordered
 
     def take(self, step: int, steps: int) -> Any:
         """The next batch, for step number `step` of `steps`."""
@@ -153,24 +164,30 @@ class _Stream:
         if self.ordered is not None:
             self.ordered.end_epoch()
 
-    def position(self) -> Any:
-        """For a checkpoint: where the batches are, and what the Sequence says of itself."""
-        return None if self.ordered is None else {"queue": self.ordered.position(),
-                                                  "sequence": self.ordered.sequence.get_state()}
+    def position(self) -> tuple[Any, Any]:
+        """For a checkpoint: where the batches and the Sequence are; the global generators where not as they are now."""
+        if self.sequence is None:
+            return None, None
+        queue, before = (None, None) if self.ordered is None else (self.ordered.position(), self.ordered.before_next())
+        chance, state = before or (None, self.sequence.get_state())
+        return {"queue": queue, "sequence": state}, chance
 
 
 @contextmanager
 def _opened(source: Any, wanted: int, queueing: tuple[int, int, bool], shuffle: bool = False, done: int = 0,
-            position: Any = None) -> Iterator[_Stream]:
+            position: Any = None, draws: bool = False) -> Iterator[_Stream]:
     """The batches of a source, of which `wanted` will be taken.
 
     done      how many were taken before, by a training that goes on
-    position  what the position of a stream was then
+    position  what the position of the stream was then
+    draws     whether a Sequence's random numbers have to be repeated from a checkpoint
     """
     workers, max_queue_size, use_multiprocessing = queueing
     ordered = isinstance(source, Sequence)
+    if position is not None:
+        source.set_state(position["sequence"])
     if workers < 1:
-        yield _Stream(iter_sequence_infinite(source, done % len(source)) if ordered else source)
+        yield _Stream(iter_sequence_infinite(source, done % len(source)), source) if ordered else _Stream(source)
         return
     if use_multiprocessing and workers > 1 and not ordered:
         warnings.warn("several processes each run the generator from its beginning, so that batches may come several "
@@ -178,12 +195,13 @@ def _opened(source: Any, wanted: int, queueing: tuple[int, int, bool], shuffle: 
     enqueuer: SequenceEnqueuer = (OrderedEnqueuer(source, use_multiprocessing, shuffle) if ordered else
                                   GeneratorEnqueuer(source, use_multiprocessing))
     enqueuer.wanted = wanted
-    if position is not None and isinstance(enqueuer, OrderedEnqueuer):
-        source.set_state(position["sequence"])
-        enqueuer.start_at(position["queue"])
+    if isinstance(enqueuer, OrderedEnqueuer):
+        enqueuer.remembers = draws
+        if position is not None:
+            enqueuer.start_at(position["queue"])
     enqueuer.start(workers, max_queue_size)
     try:
-        yield _Stream(enqueuer.get(), enqueuer if isinstance(enqueuer, OrderedEnqueuer) else None)
+        yield _Stream(enqueuer.get(), *((source, enqueuer) if isinstance(enqueuer, OrderedEnqueuer) else ()))
     finally:
         enqueuer.stop()
 
@@ -234,11 +252,22 @@ def _ready(model: Any, source: Any) -> Any:
         model._prepare_for(None, targets=True)
         return source
     if isinstance(source, Sequence):
-        model._prepare_for(_parts(source[0])[0], targets=True)
+        model._prepare_for(_parts(_first(source)[0])[0], targets=True)
         return source
     batch = _Stream(source).take(0, 1)
     model._prepare_for(_parts(batch)[0], targets=True)
     return _again(batch, source)
+
+
+def _first(sequence: Sequence) -> tuple[Any, bool]:
+    """The first batch, and whether random numbers are drawn for it; looking at it changes no later batch."""
+    chance, state = global_random.get_state(), sequence.get_state()
+    batch = sequence[0]
+    draws = not global_random.same(chance, global_random.get_state())
+    global_random.set_state(chance)
+    if state is not None:
+        sequence.set_state(state)
+    return batch, draws
 
 
 def _again(batch: Any, source: Iterator[Any]) -> Iterator[Any]:
@@ -275,16 +304,15 @@ class _Validation:
         checked: tuple[list[Any], list[Any], list[Any] | None] = self.model._data(x, y, weight[0] if weight else None)
         return checked
 
-    def open(self, streams: ExitStack, epochs: int, done: int) -> None:
-        """Begin to make batches for `epochs` epochs, of which `done` are done already."""
+    def open(self, streams: ExitStack, epochs: int, done: int, position: Any, remembers: bool) -> None:
+        """Begin to make batches for `epochs` epochs, of which `done` are done already: up to this position.
+
+        remembers: whether the position will be asked for
+        """
         if self.from_stream:
-            position = None
-            if done:
-                count = len(self.data)
-                position = {"queue": {"order": list(range(count)), "left": count - self.steps * done % count,
-                                      "ended": False}, "sequence": None}
-            self.stream = streams.enter_context(_opened(self.data, self.steps * (epochs - done), self.queueing,
-                                                        done=self.steps * done, position=position))
+            self.stream = streams.enter_context(_opened(
+                self.data, self.steps * (epochs - done), self.queueing, done=self.steps * done, position=position,
+                draws=remembers and _first(self.data)[1]))
 
     def results(self, batch_size: int) -> list[float]:
         """The loss and the metrics; arrays are tested in batches of `batch_size`."""
@@ -297,18 +325,19 @@ class _Validation:
 
 
 def _keeper(model: Any, checkpoint: Any, callbacks: Any, source: Any, steps: int, span: range,
-            validation: _Validation, shuffle: bool) -> Keeper | None:
-    """Who makes the checkpoints of this call, if anybody does."""
+            validation: _Validation, shuffle: bool) -> tuple[Keeper | None, bool]:
+    """Who makes the checkpoints of this call, if anybody does; whether the Sequence's batches draw random numbers."""
     backup = backup_of(checkpoint, callbacks)
     if backup is None:
-        return None
+        return None, False
     for one in [source, *([validation.data] if validation.from_stream else [])]:
         _check_position_known(one)
-    x, y, weight = _parts(source[0])
+    batch, draws = _first(source)
+    x, y, weight = _parts(batch)
     model._data(x, y, weight)  # an own loss may take targets of another shape than the output, which changes functions
     facts = {"data": [type(source).__name__, len(source)], "batches": steps, "shuffle": shuffle,
              "validation": len(validation.data) if validation.wanted else None, "initial_epoch": span.start}
-    return Keeper(backup, model, model._function(TRAIN), facts)
+    return Keeper(backup, model, model._function(TRAIN), facts), draws
 
 
 def _check_position_known(source: Any) -> None:
@@ -324,6 +353,7 @@ def _check_position_known(source: Any) -> None:
 
 def _train(model: Any, batches: _Stream, steps: int, span: range, callbacks: Any, class_weight: Any,
            validation: _Validation, keeper: Keeper | None, start: Position | None) -> None:
+    position = partial(_position, batches, validation)
     for epoch, first in epochs_from(model, span, start):
         if not first:
             begin_epoch(model, callbacks, epoch)
@@ -332,7 +362,7 @@ def _train(model: Any, batches: _Stream, steps: int, span: range, callbacks: Any
             size = _train_step(model, batches.take(step, steps), step, callbacks, class_weight)
             finished = step + 1 == steps
             if keeper is not None:
-                keeper.after_batches(partial(_position, epoch, step + 1, batches, size), 1)
+                keeper.after_batches(partial(position, epoch, step + 1, size), 1)
             if model.stop_training:
                 break
         logs: dict[str, Any] = {}
@@ -341,11 +371,13 @@ def _train(model: Any, batches: _Stream, steps: int, span: range, callbacks: Any
             if validation.wanted:
                 logs.update((f"val_{label}", value)
                             for label, value in zip(model.metrics_names, validation.results(size)))
-        end_epoch(model, callbacks, epoch, logs, span.stop, keeper, partial(_position, epoch + 1, 0, batches, size))
+        end_epoch(model, callbacks, epoch, logs, span.stop, keeper, partial(position, epoch + 1, 0, size))
 
 
-def _position(epoch: int, batch: int, batches: _Stream, size: int) -> Position:
-    return Position(epoch, batch, size=size, stream=batches.position())
+def _position(batches: _Stream, validation: _Validation, epoch: int, batch: int, size: int) -> Position:
+    stream, chance = batches.position()
+    tested = None if validation.stream is None else validation.stream.position()[0]
+    return Position(epoch, batch, size=size, stream={"training": stream, "validation": tested}, chance=chance)
 
 
 def _train_step(model: Any, batch: Any, step: int, callbacks: Any, class_weight: Any) -> int:

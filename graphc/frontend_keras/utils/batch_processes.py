@@ -42,12 +42,15 @@ class Processes(Workers):
     NumPy's and Python's global generators are seeded anew for each call: by what NumPy's was in this process when the
     processes were started, and by the number of the call. So random batches depend neither on which process makes them
     nor on when, and no two are alike because of the fork.
+
+    calls  how many calls there were before, and since
+    seed   what the generators are seeded with beside the number of a call
     """
 
-    def __init__(self, count: int, make: Callable[..., Any], first: int = 0, random_seed: int | None = None):
-        seed = [int(x) for x in np.random.get_state()[1][:8]] if random_seed is None else [random_seed]  # type: ignore[index]
-        self._number = first
-        self._pairs = [_started(make, seed) for _ in range(count)]
+    def __init__(self, count: int, make: Callable[..., Any], calls: int = 0, seed: list[int] | None = None):
+        self.calls = calls
+        self.seed = [int(x) for x in np.random.get_state()[1][:8]] if seed is None else seed  # type: ignore[index]
+        self._pairs = [_started(make, self.seed) for _ in range(count)]
         self._free = list(self._pairs)
         super().__init__(count)
 
@@ -56,8 +59,8 @@ class Processes(Workers):
         return [process for process, _ in self._pairs]
 
     def submit(self, call: Callable[..., Any], *args: Any) -> Any:
-        self._number += 1
-        return super().submit(None, self._number, args)  # type: ignore[arg-type]
+        self.calls += 1
+        return super().submit(None, self.calls, args)  # type: ignore[arg-type]
 
     def end(self) -> None:
         """End the processes, also those that are busy."""

@@ -14,12 +14,12 @@ import warnings
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from functools import partial
 from typing import Any
 
 from graphc.errors import ArgumentError
-from graphc.frontend_keras.utils import batch_processes
+from graphc.frontend_keras.utils import batch_processes, global_random
 from graphc.frontend_keras.utils.downloads import get_file, validate_file
 from graphc.frontend_keras.utils.workers import Workers
 
@@ -63,9 +63,9 @@ class Sequence:
 def iter_sequence_infinite(sequence: Sequence, first: int = 0) -> Batches:
     """The batches of a sequence in their order, over and over again; `on_epoch_end` is not called.
 
-    first: how many batches are left out at the beginning
+    first: how many batches are left out at the beginning, unless the sequence is an iterator and knows its place
     """
-    if first:
+    if first and iter(sequence) is not sequence:
         yield from (sequence[i] for i in range(first, len(sequence)))
     while True:
         yield from sequence
@@ -102,13 +102,19 @@ class SequenceEnqueuer(ABC):
                           stacklevel=2)
             self.use_multiprocessing = False
         self.workers, self._size = workers, max(1, max_queue_size)
-        self._pool = self._new_pool()
+        self._pool = self._new_pool(**self._processes_before())
         self._begin()
 
-    def _new_pool(self) -> Workers:
+    def _new_pool(self, calls: int = 0, seed: list[int] | None = None) -> Workers:
         if not self.use_multiprocessing:
             return Workers(self._threads(self.workers))
-        return batch_processes.Processes(max(1, self.workers), self._maker(), self._asked, self.random_seed)
+        if self.random_seed is not None:
+            seed = [self.random_seed]
+        return batch_processes.Processes(max(1, self.workers), self._maker(), calls, seed)
+
+    def _processes_before(self) -> dict[str, Any]:
+        """Calls and seed of the processes that a training had which goes on now."""
+        return {}
 
     def stop(self, timeout: float | None = None) -> None:
         """Make no more batches, and wait until none is being made, at most `timeout` seconds."""
@@ -172,15 +178,20 @@ class SequenceEnqueuer(ABC):
 class OrderedEnqueuer(SequenceEnqueuer):
     """The batches of a Sequence, epoch after epoch, each in its place.
 
-    shuffle  whether each epoch takes them in a new order, by Python's own generator (`random.shuffle`)
+    shuffle    whether each epoch takes them in a new order, by Python's own generator (`random.shuffle`)
+    remembers  whether a thread notes, before it makes a batch, the state of NumPy's and Python's generators and that of
+               the sequence: for positions in sequences that draw random numbers while they make batches
 
     `sequence.on_epoch_end()` runs when the last batch of an epoch has been used, in the thread that uses them, and
     before a batch of the next epoch is made. Raises ArgumentError for a sequence without batches.
     """
 
+    remembers = False
+
     def __init__(self, sequence: Any, use_multiprocessing: bool = False, shuffle: bool = False):
         super().__init__(sequence, use_multiprocessing)
         self.shuffle = shuffle
+        self._before: deque[tuple[Any, Any]] = deque()
         self._order: list[int] = []
         self._waiting: deque[int] = deque()
         self._left = 0
@@ -188,14 +199,26 @@ class OrderedEnqueuer(SequenceEnqueuer):
         self._start: Any = None
 
     def position(self) -> dict[str, Any]:
-        """Where the batches are that have been used: the order of this epoch, and how many of it are left."""
-        return {"order": list(self._order), "left": self._left, "ended": self._ended}
+        """Where the batches are that have been used: the order of this epoch, and how many of it are left.
+
+        processes  the seed of the processes that make batches, and how many calls they had for batches used; or None
+        """
+        pool = self._pool
+        processes = ({"seed": pool.seed, "calls": pool.calls - len(self._made)}
+                     if isinstance(pool, batch_processes.Processes) else None)
+        return {"order": list(self._order), "left": self._left, "ended": self._ended, "processes": processes}
+
+    def before_next(self) -> tuple[Any, Any] | None:
+        """What was noted before the next batch was made; None where none is being made ahead, or nothing noted."""
+        if self._made:
+            wait([self._made[0]])
+        return self._before[0] if self._before else None
 
     def start_at(self, position: Any) -> None:
         """Begin there, when `start` is called. Raises ArgumentError for what is no position in this sequence."""
         order = position.get("order") if isinstance(position, dict) else None
         if not isinstance(order, list) or sorted(order) != list(range(len(self.sequence))) \
-                or position.get("left") not in range(len(order) + 1):
+                or position.get("left") not in range(len(order) + 1) or not _is_of_processes(position.get("processes")):
             raise ArgumentError("not a position in this sequence", where=type(self.sequence).__name__,
                                 expected=f"an order of {len(self.sequence)} batches", got=f"{position!r:.200}")
         self._start = position
@@ -221,8 +244,15 @@ class OrderedEnqueuer(SequenceEnqueuer):
         self._waiting = deque(self._order)
         self._fill()
 
+    def _processes_before(self) -> dict[str, Any]:
+        return (self._start or {}).get("processes") or {}
+
     def _maker(self) -> Callable[..., Any]:
-        return self.sequence.__getitem__
+        return self._noting if self.remembers and not self.use_multiprocessing else self.sequence.__getitem__
+
+    def _noting(self, index: int) -> Any:
+        self._before.append((global_random.get_state(), self.sequence.get_state()))
+        return self.sequence[index]
 
     def _call(self) -> tuple[Any, ...] | None:
         return (self._waiting.popleft(),) if self._waiting else None
@@ -232,7 +262,11 @@ class OrderedEnqueuer(SequenceEnqueuer):
         self._left -= 1
         future = self._made.popleft()
         self._fill()
-        return future.result()
+        try:
+            return future.result()
+        finally:
+            if self._before:
+                self._before.popleft()
 
     def end_epoch(self) -> None:
         """Where all batches of an epoch have been taken: tell the sequence, and begin the next epoch if there is one.
@@ -251,10 +285,16 @@ class OrderedEnqueuer(SequenceEnqueuer):
     def _renew_processes(self) -> None:
         """Have processes see what `on_epoch_end` has changed."""
         changes = getattr(type(self.sequence), "on_epoch_end", None) is not Sequence.on_epoch_end
-        if self.use_multiprocessing and changes and self._pool is not None:
+        if changes and isinstance(self._pool, batch_processes.Processes):
             self._pool.close()
             self._pool.end()
-            self._pool = self._new_pool()
+            self._pool = self._new_pool(self._pool.calls)
+
+
+def _is_of_processes(found: Any) -> bool:
+    return found is None or (
+        isinstance(found, dict) and found.keys() == {"seed", "calls"} and isinstance(found["seed"], list)
+        and all(type(number) is int and number >= 0 for number in [found["calls"], *found["seed"]]))
 
 
 class GeneratorEnqueuer(SequenceEnqueuer):

@@ -5,6 +5,7 @@ What does not live here: crashes, full disks and the like (tests/faults).
 
 import datetime
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -16,9 +17,9 @@ import pytest
 
 from graphc.errors import ArgumentError, CheckpointError, StorageError
 from graphc.frontend_keras import backend as K
-from graphc.frontend_keras import callbacks, optimizers
+from graphc.frontend_keras import callbacks, optimizers, preprocessing
 from graphc.frontend_keras.engine import rows
-from graphc.frontend_keras.layers import LSTM, Dense, Dropout, Layer
+from graphc.frontend_keras.layers import LSTM, Dense, Dropout, Layer, Reshape
 from graphc.frontend_keras.models import Sequential
 from graphc.frontend_keras.saving.checkpoints import CheckpointFolder
 from graphc.frontend_keras.utils import Sequence
@@ -262,8 +263,6 @@ class Mixed(Batches):
 @pytest.mark.parametrize(("workers", "steps", "stop", "frequency"),
                          [(0, None, 8, 2), (1, None, 11, "epoch"), (1, None, 16, 5), (2, 3, 4, 1), (2, 7, 13, 1)])
 def test_sequences(tmp_path, make, workers, steps, stop, frequency):
-    import random
-
     def fit(model, **kwargs):
         del kwargs["batch_size"]
         random.seed(4 if kwargs["checkpoint"] is None or not any(tmp_path.glob("ckpt-*")) else 5)
@@ -273,6 +272,77 @@ def test_sequences(tmp_path, make, workers, steps, stop, frequency):
     expected = trained(mlp, fit=fit)
     assert trained(mlp, backup(tmp_path, frequency), stop, fit=fit) is None
     assert trained(mlp, backup(tmp_path, frequency), fit=fit, seed=2 if any(tmp_path.glob("ckpt-*")) else 1) == expected
+
+
+class Drawing(Mixed):
+    def __getitem__(self, i):
+        x, y = super().__getitem__(i)
+        return x + np.float32(np.random.normal() + random.random()), y
+
+
+class Noisy(Mixed):
+    """Batches that depend on chance, and on how many there were."""
+
+    def __init__(self):
+        super().__init__()
+        self.made = 0
+
+    def __getitem__(self, i):
+        x, y = super().__getitem__(i)
+        self.made += 1
+        return x + np.float32(np.random.normal() + random.random() + 0.01 * self.made), y
+
+    def get_state(self):
+        return {"order": self.order, "made": self.made}
+
+    def set_state(self, state):
+        self.order, self.made = state["order"].copy(), state["made"]
+
+
+def pictures(**kwargs):
+    flow = preprocessing.image.ImageDataGenerator(horizontal_flip=True, rotation_range=30, shear_range=0.2)
+    return flow.flow(X.reshape(50, 5, 1, 1), Y, batch_size=10, **kwargs)
+
+
+def on_pictures():
+    model = Sequential([Reshape((5,), input_shape=(5, 1, 1)), Dense(6, activation="relu"), Dropout(0.3), Dense(3)])
+    model.compile("adam", "mse")
+    return model
+
+
+RANDOM_SEQUENCES = {"own": (mlp, Noisy), "pictures": (on_pictures, pictures),
+                    "seeded pictures": (on_pictures, lambda: pictures(seed=5)),
+                    "pictures in their order": (on_pictures, lambda: pictures(shuffle=False))}
+
+
+@pytest.mark.parametrize("kind", RANDOM_SEQUENCES)
+@pytest.mark.parametrize(("workers", "steps", "stop", "frequency"),
+                         [(0, None, 8, 2), (1, None, 11, "epoch"), (1, None, 16, 5), (0, 3, 4, 1), (1, 7, 13, 1)])
+def test_sequences_that_draw_random_numbers(tmp_path, kind, workers, steps, stop, frequency):
+    """Batches made ahead draw before the checkpoint that is to repeat them."""
+    model, make = RANDOM_SEQUENCES[kind]
+
+    def fit(model, **kwargs):
+        del kwargs["batch_size"]
+        random.seed(4 if not any(tmp_path.glob("ckpt-*")) else 5)
+        return model.fit_generator(make(), steps_per_epoch=steps, workers=workers, validation_data=make() if not workers else
+                                   None, validation_steps=2, **kwargs)
+
+    expected = trained(model, fit=fit)
+    assert trained(model, backup(tmp_path, frequency), stop, fit=fit) is None
+    assert trained(model, backup(tmp_path, frequency), fit=fit, seed=2 if any(tmp_path.glob("ckpt-*")) else 1) == expected
+
+
+@pytest.mark.parametrize(("make", "workers", "stop"), [(Batches, 2, 7), (Drawing, 1, 12), (Drawing, 1, 8), (Drawing, 2, 13)])
+def test_processes_that_draw_random_numbers(tmp_path, make, workers, stop):
+    def fit(model, **kwargs):
+        del kwargs["batch_size"]
+        random.seed(4 if not any(tmp_path.glob("ckpt-*")) else 5)
+        return model.fit_generator(make(), workers=workers, use_multiprocessing=True, **kwargs)
+
+    expected = trained(mlp, fit=fit)
+    assert trained(mlp, backup(tmp_path, 3), stop, fit=fit) is None
+    assert trained(mlp, backup(tmp_path, 3), fit=fit, seed=2) == expected
 
 
 def test_generators_are_refused(tmp_path):

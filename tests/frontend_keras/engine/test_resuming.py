@@ -51,6 +51,7 @@ WRONG = {
     ("facts",): [None, []], ("facts", "batches"): [1, -1, 2.5, HUGE], ("facts", "states"): [[], None], ("facts", "seeds"): [0, 2, None],
     ("facts", "samples"): [5, None], ("order",): [[2, 0, 3, 1], np.array([0, 0, 1, 2]), np.array([0, 1, 2, 4]), np.array([0, 1, 2]),
                                                   np.array([[0, 1, 2, 3]]), np.array([0, 1, 2, 3], "i4"), np.array([-1, 0, 1, 2])],
+    ("stream",): [{}, 3, {"training": None}, {"training": {"queue": None}, "validation": None}, {"training": None, "validation": 1}],
     ("random",): [None, {}], ("random", "seeds"): [None, [1.0], [True], [2**63], [-2**63], (1,)],
     ("random", "numpy"): [None, {}, {"bit_generator": 3, "state": {}}, {"bit_generator": "MT19937", "state": None}],
     ("random", "numpy", "has_gauss"): [2, "0", None], ("random", "numpy", "gauss"): [0, None],
