@@ -53,15 +53,7 @@ TWO = [
     (lambda x, y: K.dot(K.dot(x, K.transpose(y)), x), lambda x, y: x @ y.T @ x),
 ]
 
-
-@pytest.fixture(autouse=True)
-def float64_reference():
-    target = K.target()
-    K.set_target("reference")
-    K.set_floatx("float64")
-    yield
-    K.set_floatx("float32")
-    K.set_target(target)
+pytestmark = pytest.mark.usefixtures("float64_session")
 
 
 def composed(seed):

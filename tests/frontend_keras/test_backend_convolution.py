@@ -12,13 +12,7 @@ IMAGE, VOLUME, STEPS = (RNG.integers(-4, 5, shape) for shape in ((2, 7, 8, 3), (
 LAYOUTS = ["channels_last", "channels_first"]
 CONVOLUTIONS = {3: K.conv1d, 4: K.conv2d, 5: K.conv3d}
 
-
-@pytest.fixture(autouse=True)
-def reference_target():
-    before = K.target()
-    K.set_target("reference")
-    yield
-    K.set_target(before)
+pytestmark = pytest.mark.usefixtures("fresh_session")
 
 
 def whole(*shape):

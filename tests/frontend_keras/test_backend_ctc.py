@@ -17,16 +17,6 @@ LABELS = np.array([[0, 1, 9], [2, 2, 0], [1, -1, -1], [7, 7, 7]])  # what is no 
 COUNTS, STEPS = np.array([[2], [3], [1], [0]]), np.array([[5], [5], [3], [2]])
 
 
-@pytest.fixture
-def reference():
-    target = K.target()
-    K.set_target("reference")
-    K.set_floatx("float64")
-    yield
-    K.set_floatx("float32")
-    K.set_target(target)
-
-
 @lru_cache
 def labellings(steps):
     """All paths of so many steps, the number of each one's labelling, and the labellings."""
@@ -56,7 +46,7 @@ def places():
             K.placeholder((None, 1))]
 
 
-def test_cost_and_gradient(reference):
+def test_cost_and_gradient(float64_session):
     inputs = places()
     cost = K.ctc_batch_cost(*inputs)
     assert K.int_shape(cost) == (None, 1)
@@ -78,13 +68,13 @@ def test_compiled_in_float32():
     np.testing.assert_allclose(found, COSTS, rtol=3e-6)
 
 
-def test_known_sizes_and_lengths_of_one_axis(reference):
+def test_known_sizes_and_lengths_of_one_axis(float64_session):
     cost = K.ctc_batch_cost(K.constant(LABELS, "int32"), K.variable(P), K.constant(STEPS[:, 0], "int32"),
                             K.constant(COUNTS[:, 0], "int64"))
     np.testing.assert_allclose(K.eval(cost), COSTS, rtol=1e-12)
 
 
-def test_labels_that_need_more_steps_than_there_are(reference):
+def test_labels_that_need_more_steps_than_there_are(float64_session):
     """Three times the same label takes two blanks between, five steps."""
     y, p = K.constant([[1, 1, 1]], "int32"), K.variable(P[:1])
     three = K.constant([[3]], "int32")
@@ -93,7 +83,7 @@ def test_labels_that_need_more_steps_than_there_are(reference):
     assert not K.eval(K.gradients(short, [p])[0]).any()
 
 
-def test_what_the_cost_refuses(reference):
+def test_what_the_cost_refuses(float64_session):
     one = K.constant([[1]], "int32")
     with pytest.raises(IndexRangeError):
         K.eval(K.ctc_batch_cost(K.constant([[CLASSES]], "int32"), K.variable(P[:1]), K.constant([[5]], "int32"), one))
@@ -105,7 +95,7 @@ def test_what_the_cost_refuses(reference):
         K.ctc_batch_cost(K.constant(LABELS), K.variable(P), K.constant([5, 5, 5]), K.constant(COUNTS))
 
 
-def test_best_path(reference):
+def test_best_path(float64_session):
     p, n = K.placeholder((None, None, CLASSES)), K.placeholder((None,), dtype="int32")
     (labels,), cost = K.ctc_decode(p, n)
     found, got = K.function([p, n], [labels, cost])([P, STEPS[:, 0]])
@@ -116,7 +106,7 @@ def test_best_path(reference):
         np.testing.assert_allclose(got[i], [-np.log(P[i, :steps].max(-1) + K.epsilon()).sum()], rtol=1e-6)
 
 
-def test_a_wide_search_finds_the_likeliest_labels(reference):
+def test_a_wide_search_finds_the_likeliest_labels(float64_session):
     """485 labellings of 3 labels fit 5 steps; 64 beams lose none of the first four here."""
     p, n = K.placeholder((None, None, CLASSES)), K.placeholder((None, 1), dtype="int32")
     labels, logs = K.ctc_decode(p, n, greedy=False, beam_width=64, top_paths=4)
@@ -149,7 +139,7 @@ def searched(p, width):
 
 
 @pytest.mark.parametrize("width", [1, 4])
-def test_a_narrow_search_is_the_search_of_the_paper(width, reference):
+def test_a_narrow_search_is_the_search_of_the_paper(width, float64_session):
     p = RANDOM.rand(3, 6, CLASSES) ** 2 + 0.01
     p /= p.sum(-1, keepdims=True)
     labels, logs = K.ctc_decode(K.variable(p), K.constant([6, 6, 6], "int32"), greedy=False, beam_width=width,
@@ -175,7 +165,7 @@ def test_what_only_tensorflow_has_says_what_to_use():
     assert K.manual_variable_initialization(True) is None
 
 
-def test_the_numbers_of_tensorflow(reference):
+def test_the_numbers_of_tensorflow(float64_session):
     """Computed by tf_keras 2.21.0 on TensorFlow 2.21.0, in float32."""
     n, t, c = np.meshgrid(np.arange(3), np.arange(6), np.arange(CLASSES), indexing="ij")
     p = 2 + np.sin(3 * n + 5 * t + 7 * c)

@@ -12,13 +12,7 @@ IMAGE, VOLUME = RNG.integers(-9, -1, (2, 7, 8, 3)), RNG.integers(-9, -1, (2, 4, 
 LAYOUTS = ["channels_last", "channels_first"]
 ROUNDING = 9 * 9 * 2.0 ** -24  # nine numbers up to 9, added and divided in float32
 
-
-@pytest.fixture(autouse=True)
-def reference_target():
-    before = K.target()
-    K.set_target("reference")
-    yield
-    K.set_target(before)
+pytestmark = pytest.mark.usefixtures("fresh_session")
 
 
 def value(compute, x, layout, known=True):

@@ -11,15 +11,7 @@ X = RANDOM.randn(2, 7, 3)
 FIRST = RANDOM.randn(2, 3)
 MASK = np.array([[0, 1, 1, 0, 0, 1, 0], [1, 0, 1, 1, 1, 1, 1]], bool)
 
-
-@pytest.fixture(autouse=True)
-def float64_reference():
-    target = K.target()
-    K.set_target("reference")
-    K.set_floatx("float64")
-    yield
-    K.set_floatx("float32")
-    K.set_target(target)
+pytestmark = pytest.mark.usefixtures("float64_session")
 
 
 def leaky(x, states):

@@ -11,19 +11,8 @@ from graphc.frontend_keras import backend as K
 from tests.frontend_keras.backend_samples import FACTS, SAMPLES
 
 STEP = 1e-5
-SETTINGS = [(K.floatx, K.set_floatx), (K.epsilon, K.set_epsilon), (K.image_data_format, K.set_image_data_format),
-            (K.target, K.set_target), (K.precision, K.set_precision)]
 
-
-@pytest.fixture(autouse=True)
-def settings_put_back():
-    before = [get() for get, _ in SETTINGS]
-    K.clear_session()
-    K.set_target("reference")
-    yield
-    for value, (_, put) in zip(before, SETTINGS, strict=True):
-        put(value)
-    K.clear_session()
+pytestmark = pytest.mark.usefixtures("fresh_session")
 
 
 def listed(x):

@@ -8,7 +8,6 @@ import time
 import numpy as np
 import pytest
 
-from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.callbacks import Callback
 from graphc.frontend_keras.layers import Dense
 from graphc.frontend_keras.models import Sequential
@@ -16,7 +15,8 @@ from graphc.frontend_keras.utils import batch_processes
 from graphc.frontend_keras.utils.batch_processes import Processes, WorkerError
 from graphc.frontend_keras.utils.data_utils import GeneratorEnqueuer, OrderedEnqueuer, Sequence
 
-pytestmark = pytest.mark.skipif(not batch_processes.available(), reason="no fork")
+pytestmark = [pytest.mark.skipif(not batch_processes.available(), reason="no fork"),
+              pytest.mark.usefixtures("fresh_session")]
 
 
 class Told(Sequence):
@@ -229,11 +229,3 @@ def test_a_callback_ends_what_makes_batches(processes):
     with pytest.raises(KeyError, match="mine"):
         made.fit_generator(Constant(), workers=2, use_multiprocessing=processes, callbacks=[Fail()], verbose=0)
     assert multiprocessing.active_children() == []
-
-
-@pytest.fixture(autouse=True)
-def reference_target():
-    target = K.target()
-    K.set_target("reference")
-    yield
-    K.set_target(target)

@@ -4,18 +4,10 @@ import numpy as np
 import pytest
 
 from graphc.errors import ArgumentError, ShapeError
-from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import layers, models, utils
 from graphc.frontend_keras.utils import conv_utils, layer_utils
 
-
-@pytest.fixture(autouse=True)
-def fresh_session():
-    target = K.target()
-    K.set_target("reference")
-    K.clear_session()
-    yield
-    K.set_target(target)
+pytestmark = pytest.mark.usefixtures("fresh_session")
 
 
 def places(length, reach, padding, stride):

@@ -14,15 +14,7 @@ from graphc.frontend_keras.utils.generic_utils import deserialize_keras_object, 
 
 A, B, C = (np.random.RandomState(number).randn(3, 4) for number in range(3))
 
-
-@pytest.fixture(autouse=True)
-def fresh_session():
-    target = K.target()
-    K.set_target("reference")
-    K.clear_session()
-    yield
-    K.set_target(target)
-    K.clear_session()
+pytestmark = pytest.mark.usefixtures("fresh_session")
 
 
 @pytest.mark.parametrize(("name", "others"), [

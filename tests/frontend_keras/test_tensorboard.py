@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.callbacks import TensorBoard, needs_batches
 from graphc.frontend_keras.callbacks.base import CallbackList
 from graphc.frontend_keras.callbacks.event_files import EventWriter, _greys, _limits, _png, histogram
@@ -16,7 +15,7 @@ from graphc.frontend_keras.layers import LSTM, Dense, Dropout, Embedding, Input,
 from graphc.frontend_keras.models import Model, Sequential
 
 accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.usefixtures("fresh_session")]
 
 X = np.random.RandomState(1).rand(10, 4).astype("float32")
 Y = np.random.RandomState(2).rand(10, 3).astype("float32")
@@ -185,14 +184,3 @@ def test_two_files_of_one_second_and_numbers_that_are_none(tmp_path):
     assert np.isnan(events.Scalars("loss")[0].value)
     value = events.Histograms("h")[0].histogram_value
     assert (value.num, value.min, value.max) == (1, 2, 2)
-
-
-@pytest.fixture(autouse=True)
-def reference_target():
-    target = K.target()
-    K.set_target("reference")
-    K.clear_session()
-    np.random.seed(0)
-    yield
-    K.set_target(target)
-    K.clear_session()

@@ -3,18 +3,10 @@
 import numpy as np
 import pytest
 
-from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import layers
 from graphc.frontend_keras.utils.test_utils import get_test_data, keras_test, layer_test
 
-
-@pytest.fixture(autouse=True)
-def fresh_session():
-    target = K.target()
-    K.set_target("reference")
-    K.clear_session()
-    yield
-    K.set_target(target)
+pytestmark = pytest.mark.usefixtures("fresh_session")
 
 
 def test_data_to_classify():

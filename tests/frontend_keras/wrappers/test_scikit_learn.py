@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from graphc.errors import ArgumentError
-from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import callbacks
 from graphc.frontend_keras.layers import Dense
 from graphc.frontend_keras.models import Sequential
@@ -22,15 +21,7 @@ SIDES = np.where(POINTS[:, 0] > 0, "right", "left")
 CORNERS = np.where(POINTS[:, 0] > 0, 10, 20) + np.where(POINTS[:, 1] > 0, 1, 2)
 HEIGHTS = POINTS @ [1.0, -2.0]
 
-
-@pytest.fixture(autouse=True)
-def fresh_session():
-    target = K.target()
-    K.set_target("reference")
-    K.clear_session()
-    np.random.seed(0)
-    yield
-    K.set_target(target)
+pytestmark = pytest.mark.usefixtures("fresh_session")
 
 
 def one_sigmoid(kernel="zeros"):
