@@ -1,7 +1,27 @@
-"""The one family of errors: each says what, where, what was expected, what was got, and the fix.
+"""The one family of errors: each says what, where, what was expected, what was got, and the fix. And warnings.
 
 What does not live here: deciding that something is wrong.
 """
+
+import os
+import sys
+import warnings
+
+_OURS = os.path.dirname(__file__) + os.sep
+_BETWEEN = {"contextlib", "functools"}  # modules that call us back from our own code
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn, at the line outside of graphc that led here, however many calls ago; here where there is none."""
+    here = frame = sys._getframe(1)
+    while frame.f_code.co_filename.startswith(_OURS) or frame.f_globals.get("__name__") in _BETWEEN:
+        if frame.f_back is None:
+            frame = here
+            break
+        frame = frame.f_back
+    warnings.warn_explicit(message, category, frame.f_code.co_filename, frame.f_lineno,
+                           module=frame.f_globals.get("__name__", "__main__"),
+                           registry=frame.f_globals.setdefault("__warningregistry__", {}))
 
 
 class GraphcError(Exception):

@@ -27,6 +27,8 @@ COMMANDS = {
     "cache": "look at, clear or verify the kernel cache",
     "version": "print the versions of graphc and of what it stands on",
 }
+PROVING = {"check", "bisect"}
+"""Commands whose figures are not to depend on how many threads NumPy's BLAS has."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,6 +55,8 @@ def _dispatch(arguments: list[str]) -> int:
     for name, text in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if name == asked:
+            if name in PROVING and "numpy" not in sys.modules:
+                _one_thread_for_blas()
             import_module(f"graphc.cli.{name.replace('-', '_')}").configure(subparser)
             subparser.add_argument("--debug", action="store_true", help="show tracebacks of errors")
     options = parser.parse_args(arguments)
@@ -64,6 +68,15 @@ def _dispatch(arguments: list[str]) -> int:
     status = options.execute(options)
     sys.stdout.flush()
     return status
+
+
+def _one_thread_for_blas() -> None:
+    """Give the reference the same bits on every machine of a kind: those of NumPy's BLAS may depend on its threads.
+
+    It reads their number when NumPy is loaded.
+    """
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        os.environ[name] = "1"
 
 
 def one_line(error: BaseException) -> str:

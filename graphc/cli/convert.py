@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from graphc.cli.arguments import ArgumentParser, UsageError, add_trusted
 from graphc.cli.feeds import feed_for
 from graphc.cli.files import load
 from graphc.cli.models import graph_and_states
+from graphc.errors import warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.models import load_model, model_from_json, model_from_yaml
 from graphc.frontend_keras.saving.keras3 import places
@@ -66,8 +66,7 @@ def _with_the_hard_sigmoid_of_keras_2(model: Any) -> Any:
     for (_, old), (_, new) in zip(places(model), places(made), strict=True):
         if new.weights:
             new.set_weights(rescaled(new, K.batch_get_value(old.weights), 1 / SLOPE))
-    warnings.warn("weights are rescaled to the hard sigmoid of Keras 2; how the model was trained is left out",
-                  stacklevel=2)
+    warn("weights are rescaled to the hard sigmoid of Keras 2; how the model was trained is left out")
     return made
 
 

@@ -9,7 +9,7 @@ import warnings
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from graphc.errors import GraphcError, ModelFormatError
+from graphc.errors import GraphcError, ModelFormatError, warn
 from graphc.frontend_keras.models import load_model
 from graphc.frontend_keras.saving import hdf5, keras3
 from graphc.frontend_keras.saving.text import model_from_json, parse_json
@@ -83,4 +83,4 @@ def _without_weights(root: hdf5.Folder, path: str) -> Any:
 
 
 def _warn(path: str, reason: Exception) -> None:
-    warnings.warn(f"{path}: its training configuration cannot be used: {reason}", stacklevel=4)
+    warn(f"{path}: its training configuration cannot be used: {reason}")

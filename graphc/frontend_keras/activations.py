@@ -5,12 +5,11 @@ What does not live here: activations that have weights or are layers (layers/).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from graphc.errors import ArgumentError, ShapeError
+from graphc.errors import ArgumentError, ShapeError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.utils.generic_utils import deserialize_keras_object
 
@@ -116,6 +115,6 @@ def get(identifier: Any) -> Any:
         raise ArgumentError("Could not interpret activation function identifier",
                             expected="a name, a function or None", got=repr(identifier))
     if hasattr(identifier, "_inbound_nodes"):
-        warnings.warn(f"Do not pass a layer instance (such as {type(identifier).__name__}) as the activation "
-                      "argument of another layer; add it to the model as a layer of its own.", stacklevel=2)
+        warn(f"Do not pass a layer instance (such as {type(identifier).__name__}) as the activation "
+             "argument of another layer; add it to the model as a layer of its own.")
     return identifier

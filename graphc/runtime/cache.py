@@ -18,13 +18,12 @@ import stat
 import struct
 import tempfile
 import time
-import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.runtime.files import OPS, write_new
 
 MAGIC = b"graphc-kernel-2\n"
@@ -188,7 +187,7 @@ class KernelCache:
 
     def _give_up(self, reason: str) -> bool:
         self._safe = False
-        warnings.warn(f"graphc's kernel cache {self.folder} {reason}; kernels are kept in memory only", stacklevel=3)
+        warn(f"graphc's kernel cache {self.folder} {reason}; kernels are kept in memory only")
         return False
 
 

@@ -19,14 +19,13 @@ import operator
 import os
 import threading
 import time
-import warnings
 import weakref
 from functools import cache
 from typing import Protocol, SupportsIndex
 
 import numpy as np
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.runtime import driver, guards
 
 MOST_THREADS = 1024
@@ -206,7 +205,7 @@ def _warn_once(message: str) -> None:
     global _warned
     if not _warned:
         _warned = True
-        warnings.warn(message, stacklevel=3)
+        warn(message)
 
 
 def _after_fork() -> None:

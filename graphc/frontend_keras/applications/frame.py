@@ -6,12 +6,11 @@ What does not live here: architectures (a module each), rules of shapes (input_s
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.applications.input_shapes import Shape, obtain_input_shape, spatial
 from graphc.frontend_keras.applications.pretrained import WeightFiles
@@ -108,9 +107,9 @@ def channels_last(where: str) -> Iterator[None]:
     """Inside, images have their channels last, whatever the settings say; then the settings are as before."""
     before = K.image_data_format()
     if before != "channels_last":
-        warnings.warn(f"{where} is only available for the data format \"channels_last\" (width, height, channels), "
-                      f"but the default is {before!r}: the model will expect channels last. Set "
-                      "image_data_format=\"channels_last\" in keras.json.", stacklevel=4)
+        warn(f"{where} is only available for the data format \"channels_last\" (width, height, channels), "
+             f"but the default is {before!r}: the model will expect channels last. Set "
+             "image_data_format=\"channels_last\" in keras.json.")
     K.set_image_data_format("channels_last")
     try:
         yield

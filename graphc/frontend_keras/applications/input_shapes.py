@@ -5,11 +5,10 @@ What does not live here: making the input (frame.py).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from graphc.errors import ShapeError
+from graphc.errors import ShapeError, warn
 from graphc.frontend_keras import backend as K
 
 Shape = tuple[int | None, ...]
@@ -62,8 +61,8 @@ def _check_channels(channels: int | None, pretrained: bool, input_shape: Any) ->
     if pretrained and channels != 3:
         raise ShapeError("The input must have 3 channels", where="input_shape", got=f"`input_shape={input_shape}`")
     if channels not in (1, 3):
-        warnings.warn(f"This model usually expects 1 or 3 input channels. However, it was passed an input_shape with "
-                      f"{channels} input channels.", stacklevel=5)
+        warn(f"This model usually expects 1 or 3 input channels. However, it was passed an input_shape with "
+             f"{channels} input channels.")
 
 
 def spatial(shape: Sequence[Any], data_format: str | None = None) -> tuple[Any, ...]:

@@ -5,11 +5,10 @@ What does not live here: input, head and weights (frame.py).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from graphc.errors import ArgumentError, ShapeError
+from graphc.errors import ArgumentError, ShapeError, warn
 from graphc.frontend_keras.applications import imagenet_utils
 from graphc.frontend_keras.applications.frame import Frame, channels_last
 from graphc.frontend_keras.applications.imagenet_utils import decode_predictions
@@ -81,8 +80,7 @@ def checked_rows(frame: Frame, shape: Shape, sizes: Sequence[int], alpha: float,
         raise ArgumentError("If imagenet weights are being loaded, alpha can be one of "
                             f"{', '.join(map(str, widths))} only", where=frame.where, got=alpha)
     if rows is None:
-        warnings.warn(f"{frame.where} shape is undefined. Weights for input shape (224, 224) will be loaded.",
-                      stacklevel=3)
+        warn(f"{frame.where} shape is undefined. Weights for input shape (224, 224) will be loaded.")
         return 224
     if rows != columns or rows not in sizes:
         raise ShapeError("If imagenet weights are being loaded, input must have a static square shape",

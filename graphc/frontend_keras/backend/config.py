@@ -12,14 +12,13 @@ from __future__ import annotations
 import json
 import math
 import os
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.passes.choices import ALL_TARGETS, Choices, check_target
 
 _FLOATS = ("float32", "float64")
@@ -76,8 +75,8 @@ def _take(found: dict[str, Any], key: str, allowed: Any) -> None:
     if allowed(found[key]):
         setattr(_settings, key, found[key])
     else:
-        warnings.warn(f"{key} = {found[key]!r} is not possible; {getattr(_settings, key)!r} is used "
-                      f"(keras.json or environment)", stacklevel=3)
+        warn(f"{key} = {found[key]!r} is not possible; {getattr(_settings, key)!r} is used "
+             f"(keras.json or environment)")
 
 
 def write_default_config() -> Path:

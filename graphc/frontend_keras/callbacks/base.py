@@ -6,12 +6,13 @@ What does not live here: callbacks that do something (the other modules), the tr
 from __future__ import annotations
 
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
+
+from graphc.errors import warn
 
 Logs = dict[str, Any] | None
 Hook = TypeVar("Hook", bound=Callable[..., Any])
@@ -168,8 +169,8 @@ class CallbackList:
         if seconds > _SLOW_SECONDS and self._batch_seconds > 0:
             usual = float(np.median(durations))
             if usual > max(_SLOW_SECONDS, 0.95 * self._batch_seconds):
-                warnings.warn(f"Method {hook}() is slow compared to the batch update ({usual:f}). "
-                              "Check your callbacks.", stacklevel=3)
+                warn(f"Method {hook}() is slow compared to the batch update ({usual:f}). "
+                     "Check your callbacks.")
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.callbacks)

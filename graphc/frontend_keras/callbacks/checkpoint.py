@@ -5,10 +5,9 @@ What does not live here: the file format (model.save, model.save_weights).
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras.callbacks.base import Callback, Logs
 from graphc.frontend_keras.callbacks.monitor import comparison, grows, known_mode
 
@@ -53,8 +52,7 @@ class ModelCheckpoint(Callback):
             self._say(epoch, f"saving model to {path}")
             self._save(path)
         elif logs.get(self.monitor) is None:
-            warnings.warn(f"Can save best model only with {self.monitor} available, skipping.", RuntimeWarning,
-                          stacklevel=2)
+            warn(f"Can save best model only with {self.monitor} available, skipping.", RuntimeWarning)
         else:
             self._save_if_better(epoch, path, logs[self.monitor])
 

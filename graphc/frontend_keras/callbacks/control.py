@@ -5,13 +5,12 @@ What does not live here: callbacks that only record (loggers.py).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.callbacks.base import Callback, Logs
 from graphc.frontend_keras.callbacks.monitor import comparison, grows, known_mode, value_of
@@ -151,7 +150,7 @@ class ReduceLROnPlateau(Callback):
         super().__init__()
         if "epsilon" in kwargs:
             min_delta = kwargs.pop("epsilon")
-            warnings.warn("`epsilon` argument is deprecated, use `min_delta` instead.", stacklevel=2)
+            warn("`epsilon` argument is deprecated, use `min_delta` instead.")
         if kwargs:
             raise KeywordError(f"unexpected keyword argument {next(iter(kwargs))!r}", where="ReduceLROnPlateau")
         where = "ReduceLROnPlateau"

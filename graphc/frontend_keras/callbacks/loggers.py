@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import csv
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras.callbacks.base import Callback, Logs, replayable
 from graphc.frontend_keras.utils.progbar import Progbar
 
@@ -202,8 +201,7 @@ class CSVLogger(Callback):
             return
         present = os.fstat(self.csv_file.fileno()).st_size
         if present < state["bytes"]:
-            warnings.warn(f"{self.filename} has lost lines of earlier epochs: {present} bytes of {state['bytes']}",
-                          stacklevel=2)
+            warn(f"{self.filename} has lost lines of earlier epochs: {present} bytes of {state['bytes']}")
         else:
             self.csv_file.truncate(state["bytes"])
         self.append_header = not os.fstat(self.csv_file.fileno()).st_size

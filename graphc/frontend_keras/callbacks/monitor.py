@@ -5,18 +5,19 @@ What does not live here: what is done about it (control.py, checkpoint.py).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+from graphc.errors import warn
 
 
 def known_mode(mode: str, where: str) -> str:
     """`mode` when it is auto, min or max; else auto, with a warning."""
     if mode in ("auto", "min", "max"):
         return mode
-    warnings.warn(f"{where} mode {mode} is unknown, fallback to auto mode.", RuntimeWarning, stacklevel=3)
+    warn(f"{where} mode {mode} is unknown, fallback to auto mode.", RuntimeWarning)
     return "auto"
 
 
@@ -36,6 +37,6 @@ def value_of(monitor: str, logs: Mapping[str, Any], what: str) -> Any:
     """The monitored value; None, with a warning that begins with `what`, when the logs lack it."""
     value = logs.get(monitor)
     if value is None:
-        warnings.warn(f"{what} conditioned on metric `{monitor}` which is not available. "
-                      f"Available metrics are: {','.join(logs)}", RuntimeWarning, stacklevel=3)
+        warn(f"{what} conditioned on metric `{monitor}` which is not available. "
+             f"Available metrics are: {','.join(logs)}", RuntimeWarning)
     return value

@@ -6,11 +6,10 @@ What does not live here: callbacks that write files (loggers.py, tensorboard.py)
 from __future__ import annotations
 
 import json
-import warnings
 
 import numpy as np
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras.callbacks.base import Callback, Logs
 
 _SECONDS = 10.0
@@ -54,4 +53,4 @@ class RemoteMonitor(Callback):
         except HTTPError as answer:  # the server was reached
             answer.close()
         except OSError:
-            warnings.warn(f"could not reach the server of RemoteMonitor at {self.root}", stacklevel=2)
+            warn(f"could not reach the server of RemoteMonitor at {self.root}")

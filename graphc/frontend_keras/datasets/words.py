@@ -5,13 +5,12 @@ What does not live here: finding and reading files (files.py).
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras.datasets.files import DataFormatError
 from graphc.frontend_keras.preprocessing.sequence import _remove_long_seq
 
@@ -58,7 +57,7 @@ class Numbering:
 def renamed(num_words: int | None, keywords: dict[str, Any]) -> int | None:
     """num_words, or nb_words of Keras 1 with a warning. Raises TypeError for other keywords."""
     if "nb_words" in keywords:
-        warnings.warn("The `nb_words` argument in `load_data` has been renamed `num_words`.", stacklevel=3)
+        warn("The `nb_words` argument in `load_data` has been renamed `num_words`.")
         num_words = keywords.pop("nb_words")
     if keywords:
         raise TypeError(f"Unrecognized keyword arguments: {keywords}")

@@ -7,13 +7,12 @@ What does not live here: compiled functions (functions.py), checks of arrays (st
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import losses
 from graphc.frontend_keras.engine.objectives import Metric, collect_metrics, weighted_objective
@@ -99,8 +98,8 @@ def _per_output(given: Any, names: Sequence[str], what: str, convert: Any, missi
 
 
 def _warn_of_missing(name: str) -> None:
-    warnings.warn(f"Output \"{name}\" missing from loss dictionary. We assume this was done on purpose, and we will "
-                  f"not be expecting any data to be passed to \"{name}\" during training.", stacklevel=5)
+    warn(f"Output \"{name}\" missing from loss dictionary. We assume this was done on purpose, and we will "
+         f"not be expecting any data to be passed to \"{name}\" during training.")
 
 
 def _loss_weight(given: Any) -> float:

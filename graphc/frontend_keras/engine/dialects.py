@@ -7,12 +7,11 @@ What does not live here: configurations of models (network_config.py, sequential
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from graphc.errors import ModelFormatError
+from graphc.errors import ModelFormatError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.utils.checks import did_you_mean
 
@@ -61,8 +60,7 @@ def _plain_dtype(cls: type, found: dict[str, Any]) -> None:
     if dtype is None:
         found.pop("dtype", None)
     elif dtype in _FLOATS and dtype != K.floatx() and "batch_input_shape" not in found:
-        warnings.warn(f"{cls.__name__}: computes in {K.floatx()}, although its configuration says {dtype}",
-                      stacklevel=5)
+        warn(f"{cls.__name__}: computes in {K.floatx()}, although its configuration says {dtype}")
     elif not isinstance(dtype, str) or dtype.startswith("mixed"):
         raise ModelFormatError("the dtype of a layer is not supported", where=cls.__name__,
                                expected=f"one of {_FLOATS} or an integer type", got=repr(found["dtype"]))
@@ -74,8 +72,7 @@ def _leave_out(cls: type, key: str, value: Any, accepted: frozenset[str]) -> Non
             raise ModelFormatError(f"{key!r} is not supported", where=cls.__name__,
                                    expected=" or ".join(map(repr, _HARMLESS[key])), got=f"{value!r:.200}")
     elif value is None or value is False or value in ((), [], {}):
-        warnings.warn(f"{cls.__name__}: the key {key!r} of another Keras version is left out, its value is {value!r}",
-                      stacklevel=5)
+        warn(f"{cls.__name__}: the key {key!r} of another Keras version is left out, its value is {value!r}")
     else:
         raise ModelFormatError(f"unknown key {key!r} in the configuration", where=cls.__name__,
                                got=f"{value!r:.200}", fix=did_you_mean(key, accepted | _BASE))

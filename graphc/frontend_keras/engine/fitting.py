@@ -6,14 +6,13 @@ What does not live here: the loop (training_arrays.py).
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras.callbacks import BaseLogger, CallbackList, History, ProgbarLogger
 from graphc.frontend_keras.engine import training_arrays as loops
 from graphc.frontend_keras.engine.functions import TEST, TRAIN
@@ -115,7 +114,7 @@ def _shapes(data: Split) -> list[Any]:
 
 def _renamed_epochs(epochs: int, kwargs: dict[str, Any]) -> int:
     if "nb_epoch" in kwargs:
-        warnings.warn("The `nb_epoch` argument in `fit` has been renamed `epochs`.", stacklevel=4)
+        warn("The `nb_epoch` argument in `fit` has been renamed `epochs`.")
         epochs = kwargs.pop("nb_epoch")
     if kwargs:
         raise KeywordError(f"Unrecognized keyword arguments: {kwargs}", where="fit")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import functools
 import inspect
-import warnings
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from graphc.errors import warn
 from graphc.frontend_keras.utils.checks import KeywordError
 
 Method = Callable[..., Any]
@@ -38,8 +38,8 @@ def renamed_keywords(names: Mapping[str, str], hint: str = "", note: str = "",
                 if name in convert:
                     kwargs[names[name]] = convert[name](kwargs[names[name]], args, kwargs)
             if old:
-                warnings.warn(f"Update your `{title}` call to the Keras 2 API: `{_call_text(title, args, kwargs)}`"
-                              f"{note and '. '}{note}", stacklevel=2)
+                warn(f"Update your `{title}` call to the Keras 2 API: `{_call_text(title, args, kwargs)}`"
+                     f"{note and '. '}{note}")
             for name in positions[:len(args)]:
                 if name in kwargs:
                     raise KeywordError(f"{method.__name__}() got multiple values for argument '{name}'", where=title,

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import copy
 import json
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from graphc.errors import ModelFormatError
+from graphc.errors import ModelFormatError, warn
 from graphc.frontend_keras.engine.node import Node
 from graphc.frontend_keras.engine.registry import deserialize_layer
 from graphc.frontend_keras.utils.generic_utils import has_arg, unpack_singleton
@@ -61,9 +60,9 @@ def _call_config(node: Node, numbers: Mapping[Node, int]) -> list[Any]:
     try:
         json.dumps(arguments)
     except (TypeError, ValueError):
-        warnings.warn(f"Layer {node.outbound_layer.name} was passed non-serializable keyword arguments: {arguments}. "
-                      "They will not be included in the serialized model (and thus will be missing at "
-                      "deserialization time).", stacklevel=5)
+        warn(f"Layer {node.outbound_layer.name} was passed non-serializable keyword arguments: {arguments}. "
+             "They will not be included in the serialized model (and thus will be missing at "
+             "deserialization time).")
         arguments = {}
     places = zip(node.inbound_layers, node.node_indices, node.tensor_indices)
     return [[*_place(history, numbers), arguments] for history in places]

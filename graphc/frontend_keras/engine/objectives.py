@@ -5,11 +5,10 @@ What does not live here: the functions themselves (losses.py, metrics.py), the t
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import losses, metrics
 from graphc.frontend_keras.engine.base_layer import Layer
@@ -63,8 +62,8 @@ def collect_metrics(given: Any, output_names: Sequence[str]) -> list[list[Any]]:
     if isinstance(given, Mapping):
         for name in given:
             if name not in output_names:
-                warnings.warn(f"Unknown entry in metrics dictionary: \"{name}\". It is ignored; the outputs are "
-                              f"{list(output_names)}", stacklevel=5)
+                warn(f"Unknown entry in metrics dictionary: \"{name}\". It is ignored; the outputs are "
+                     f"{list(output_names)}")
         return [to_list(given.get(name, []), allow_tuple=True) for name in output_names]
     if isinstance(given, (list, tuple)):
         if len(given) == len(output_names) and all(isinstance(one, (list, tuple)) or one is None for one in given):

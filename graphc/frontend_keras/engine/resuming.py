@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +26,7 @@ from typing import Any
 import numpy as np
 
 import graphc
-from graphc.errors import CheckpointError, GraphcError, ModelFormatError
+from graphc.errors import CheckpointError, GraphcError, ModelFormatError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.backend.leaves import State
 from graphc.frontend_keras.backend.lowering import walk
@@ -134,8 +133,8 @@ class Memory:
                                   expected=found["random"]["numpy"]["bit_generator"], fix="Set it before calling fit.")
         for name, own in _made_with().items():
             if isinstance(found["made_with"], dict) and found["made_with"].get(name) != own:
-                warnings.warn(f"{where}: the checkpoint was made with {name} {found['made_with'].get(name)}, this is "
-                              f"{own}: the training goes on, but not with the same bits", stacklevel=6)
+                warn(f"{where}: the checkpoint was made with {name} {found['made_with'].get(name)}, this is "
+                     f"{own}: the training goes on, but not with the same bits")
 
     def restore_seeds(self, found: dict[str, Any]) -> None:
         """Set the seeds of random ops; functions that are made from now on have them."""
@@ -158,8 +157,7 @@ class Memory:
             if callback is not None and hasattr(callback, "set_state"):
                 callback.set_state(state)
             else:
-                warnings.warn(f"the checkpoint holds the state of a callback {name}, and there is none now to take it",
-                              stacklevel=6)
+                warn(f"the checkpoint holds the state of a callback {name}, and there is none now to take it")
 
 
 def _numbered(callbacks: Sequence[Any]) -> list[tuple[str, int, Any]]:

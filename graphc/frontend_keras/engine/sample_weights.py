@@ -5,13 +5,12 @@ What does not live here: what weights do to a loss (objectives.py).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError, DTypeError, ShapeError
+from graphc.errors import ArgumentError, DTypeError, ShapeError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.utils.checks import KeywordError
 
@@ -50,8 +49,8 @@ def _per_output(given: Any, names: Sequence[str], what: str) -> list[Any]:
     if isinstance(given, Mapping):
         for name in given:
             if name not in names:
-                warnings.warn(f"Unknown entry in {what} dictionary: \"{name}\". It is ignored; the outputs are "
-                              f"{list(names)}", stacklevel=6)
+                warn(f"Unknown entry in {what} dictionary: \"{name}\". It is ignored; the outputs are "
+                     f"{list(names)}")
         return [given.get(name) for name in names]
     raise KeywordError(f"The model has multiple outputs, so `{what}` should be either a list or a dict. Provided "
                        f"`{what}` type not understood", got=type(given).__name__)
@@ -80,8 +79,7 @@ def _weights(name: str, target: Any, sample_weight: Any, class_weight: Any, mode
             raise ShapeError(f"Found a sample_weight array with shape {given.shape} for an input with shape "
                              f"{tuple(target.shape)}. sample_weight cannot be broadcast", where=name)
         if isinstance(class_weight, Mapping):
-            warnings.warn("Found both `sample_weight` and `class_weight`: `class_weight` argument will be ignored.",
-                          stacklevel=5)
+            warn("Found both `sample_weight` and `class_weight`: `class_weight` argument will be ignored.")
         return _numbers(given, "sample_weight", name)
     if isinstance(class_weight, Mapping):
         return _by_class(name, target, class_weight)

@@ -6,13 +6,12 @@ What does not live here: training (training.py), graphs of layers (network.py).
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError, ModelFormatError
+from graphc.errors import ArgumentError, ModelFormatError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.base_layer import Layer
 from graphc.frontend_keras.engine.input_layer import Input, InputLayer
@@ -124,8 +123,8 @@ class Sequential(Model):
         """`predict`, with a warning where the results are no probabilities."""
         found = self.predict(x, batch_size, verbose)
         if found.min() < 0.0 or found.max() > 1.0:
-            warnings.warn("Network returning invalid probability values. The last layer might not normalize "
-                          "predictions into probabilities (like softmax or sigmoid would).", stacklevel=2)
+            warn("Network returning invalid probability values. The last layer might not normalize "
+                 "predictions into probabilities (like softmax or sigmoid would).")
         return found
 
     def predict_classes(self, x: Any, batch_size: int = 32, verbose: int = 0) -> np.ndarray:

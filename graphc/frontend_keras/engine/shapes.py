@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import operator
 import re
-import warnings
 from typing import Any
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras import backend as K
 
 StaticShape = tuple[int | None, ...]
@@ -22,7 +21,7 @@ def shape_argument(value: Any, name: str, where: str) -> StaticShape:
     Raises ArgumentError for anything else.
     """
     if isinstance(value, int) and not isinstance(value, bool):
-        warnings.warn(f"{where}: `{name}` is a tuple; {name}={value} is taken as {name}=({value},)", stacklevel=4)
+        warn(f"{where}: `{name}` is a tuple; {name}={value} is taken as {name}=({value},)")
         value = (value,)
     try:
         return tuple(None if size is None else _size(size) for size in value)

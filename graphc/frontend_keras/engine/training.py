@@ -7,13 +7,12 @@ sample_weights.py).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError, GraphcError, ShapeError
+from graphc.errors import ArgumentError, GraphcError, ShapeError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import optimizers
 from graphc.frontend_keras.engine import compile as compiling
@@ -178,8 +177,8 @@ class Model(TrainingOnGenerators, Network):
     def _check_trainable_weights_consistency(self) -> None:
         collected = getattr(self, "_collected_trainable_weights", None)
         if collected is not None and len(self.trainable_weights) != len(collected):
-            warnings.warn("Discrepancy between trainable weights and collected trainable weights, did you set "
-                          "`model.trainable` without calling `model.compile` after ?", stacklevel=4)
+            warn("Discrepancy between trainable weights and collected trainable weights, did you set "
+                 "`model.trainable` without calling `model.compile` after ?")
 
     def _function(self, kind: str, weighted: bool = False) -> Any:
         """The specialised function; warns where `trainable` has changed since compile."""

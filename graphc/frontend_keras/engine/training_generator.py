@@ -6,7 +6,6 @@ What does not live here: making batches ahead of their use (utils/data_utils.py)
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Listing
 from contextlib import ExitStack, contextmanager
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError, GraphcError
+from graphc.errors import ArgumentError, GraphcError, warn
 from graphc.frontend_keras.engine import fitting
 from graphc.frontend_keras.engine.functions import TRAIN
 from graphc.frontend_keras.engine.keeping import Keeper, backup_of
@@ -190,8 +189,8 @@ def _opened(source: Any, wanted: int, queueing: tuple[int, int, bool], shuffle: 
         yield _Stream(iter_sequence_infinite(source, done % len(source)), source) if ordered else _Stream(source)
         return
     if use_multiprocessing and workers > 1 and not ordered:
-        warnings.warn("several processes each run the generator from its beginning, so that batches may come several "
-                      "times: use a `keras.utils.Sequence`, or workers=1", stacklevel=5)
+        warn("several processes each run the generator from its beginning, so that batches may come several "
+             "times: use a `keras.utils.Sequence`, or workers=1")
     enqueuer: SequenceEnqueuer = (OrderedEnqueuer(source, use_multiprocessing, shuffle) if ordered else
                                   GeneratorEnqueuer(source, use_multiprocessing))
     enqueuer.wanted = wanted

@@ -9,10 +9,10 @@ spatial.py, pooling.py).
 
 from __future__ import annotations
 
-import warnings
 from functools import partial
 from typing import Any
 
+from graphc.errors import warn
 from graphc.frontend_keras.layers.convolutional_base import Convolution
 from graphc.frontend_keras.layers.convolutional_depthwise import DepthwiseConv2D, SeparableConv1D, SeparableConv2D
 from graphc.frontend_keras.layers.convolutional_plain import Conv1D, Conv2D, Conv3D
@@ -57,8 +57,7 @@ Deconvolution3D = Deconv3D = Conv3DTranspose
 
 def _dilated(layer: Any, old: str, *args: Any, atrous_rate: Any = 1, **kwargs: Any) -> Any:
     """`layer` with dilation_rate=atrous_rate, and a warning."""
-    warnings.warn(f"`{old}` is a name of Keras 1: use `{layer.__name__}` with the argument `dilation_rate`",
-                  stacklevel=2)
+    warn(f"`{old}` is a name of Keras 1: use `{layer.__name__}` with the argument `dilation_rate`")
     return layer(*args, dilation_rate=atrous_rate, **kwargs)
 
 

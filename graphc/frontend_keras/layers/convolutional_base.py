@@ -6,12 +6,11 @@ What does not live here: the convolutions themselves (convolutional.py), pooling
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from graphc.errors import ArgumentError, ShapeError
+from graphc.errors import ArgumentError, ShapeError, warn
 from graphc.frontend_keras import activations, constraints, initializers, regularizers
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine import layouts
@@ -54,8 +53,8 @@ def sizes_apart(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any
             if found is not None:
                 _check_apart(type(self).__name__, found, kwargs)
                 kwargs["kernel_size"] = found
-                warnings.warn(f"Update your `{type(self).__name__}` call to the Keras 2 API: "
-                              f"kernel_size={found}", stacklevel=2)
+                warn(f"Update your `{type(self).__name__}` call to the Keras 2 API: "
+                     f"kernel_size={found}")
             return method(self, *args, **kwargs)
 
         return wrapper
@@ -76,8 +75,8 @@ def input_of_steps(title: str, kwargs: dict[str, Any]) -> None:
     """Replace input_dim and input_length of a temporal layer by the input_shape they make, with a warning."""
     if kwargs.get("input_dim") is not None:
         shape = (kwargs.pop("input_length", None), kwargs.pop("input_dim"))
-        warnings.warn(f"Update your `{title}` call to the Keras 2 API: `input_shape={shape}` instead of `input_dim` "
-                      "and `input_length`", stacklevel=4)
+        warn(f"Update your `{title}` call to the Keras 2 API: `input_shape={shape}` instead of `input_dim` "
+             "and `input_length`")
         kwargs["input_shape"] = shape
 
 

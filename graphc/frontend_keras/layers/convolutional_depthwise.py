@@ -5,9 +5,9 @@ What does not live here: what all convolutions share (convolutional_base.py).
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
+from graphc.errors import warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import constraints, initializers, regularizers
 from graphc.frontend_keras.engine.legacy import renamed_keywords
@@ -23,8 +23,8 @@ def _without_unused(title: str, keywords: dict[str, Any], used: str) -> dict[str
     """Keywords without those of a plain convolution's kernel, which Keras takes and never uses; with a warning."""
     unused = [name for name in _UNUSED if keywords.get(name) is not None]
     if unused:
-        warnings.warn(f"{title} has no weight named `kernel`: {', '.join(unused)} is without effect. Its weights have "
-                      f"{used}", stacklevel=3)
+        warn(f"{title} has no weight named `kernel`: {', '.join(unused)} is without effect. Its weights have "
+             f"{used}")
     return {name: value for name, value in keywords.items() if name not in _UNUSED}
 
 
@@ -123,8 +123,8 @@ class SeparableConv2D(_Separable):
                  bias_constraint: Any = None, **kwargs: Any):
         if "init" in kwargs:
             depthwise_initializer = pointwise_initializer = kwargs.pop("init")
-            warnings.warn(f"Update your `{type(self).__name__}` call to the Keras 2 API: `depthwise_initializer` and "
-                          "`pointwise_initializer` instead of `init`", stacklevel=4)
+            warn(f"Update your `{type(self).__name__}` call to the Keras 2 API: `depthwise_initializer` and "
+                 "`pointwise_initializer` instead of `init`")
         super().__init__(filters, kernel_size, strides, padding, data_format, dilation_rate, depth_multiplier,
                          activation, use_bias, depthwise_initializer, pointwise_initializer, bias_initializer,
                          depthwise_regularizer, pointwise_regularizer, bias_regularizer, activity_regularizer,

@@ -6,11 +6,10 @@ What does not live here: what all convolutions share (convolutional_base.py).
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable
 from typing import Any
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.layers.convolutional_base import CONVERT_1, KERAS_1, Convolution, sizes_apart
@@ -26,8 +25,7 @@ def _without_output_shape(method: Callable[..., Any]) -> Callable[..., Any]:
         if behind or "output_shape" in kwargs:
             kwargs.pop("output_shape", None)
             args = args[:3] if behind else args
-            warnings.warn(f"Update your `{type(self).__name__}` call to the Keras 2 API: without `output_shape`",
-                          stacklevel=2)
+            warn(f"Update your `{type(self).__name__}` call to the Keras 2 API: without `output_shape`")
         return method(self, *args, **kwargs)
 
     return wrapper

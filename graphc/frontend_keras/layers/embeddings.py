@@ -5,10 +5,9 @@ What does not live here: the lookup and its gradient (K.gather, graphc.ir.ops_ga
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
-from graphc.errors import ShapeError
+from graphc.errors import ShapeError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import constraints, initializers, regularizers
 from graphc.frontend_keras.backend.shaping import as_indices
@@ -36,8 +35,7 @@ class Embedding(Layer):
                  embeddings_regularizer: Any = None, activity_regularizer: Any = None,
                  embeddings_constraint: Any = None, mask_zero: bool = False, input_length: Any = None, **kwargs: Any):
         if kwargs.pop("dropout", None) is not None:
-            warnings.warn("`Embedding` no longer has the argument `dropout`: put a SpatialDropout1D layer behind it.",
-                          stacklevel=3)
+            warn("`Embedding` no longer has the argument `dropout`: put a SpatialDropout1D layer behind it.")
         if "input_shape" not in kwargs and "batch_input_shape" not in kwargs:
             known = input_length if isinstance(input_length, (list, tuple)) else (input_length,)
             kwargs["input_shape"] = tuple(known)

@@ -5,12 +5,11 @@ What does not live here: the recurrent base of Keras 1 (keras1_recurrent.py), ke
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NoReturn
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras import activations, constraints, initializers, regularizers
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.base_layer import Layer
@@ -26,8 +25,8 @@ class _Affine1(Layer):
     def __init__(self, init: Any, W_regularizer: Any, b_regularizer: Any,
                  activity_regularizer: Any, W_constraint: Any, b_constraint: Any, bias: bool,
                  input_dim: int | None, **kwargs: Any):
-        warnings.warn(f"`{type(self).__name__}` is a layer of Keras 1, which Keras 2 keeps for old models. "
-                      f"{self.instead}", stacklevel=3)
+        warn(f"`{type(self).__name__}` is a layer of Keras 1, which Keras 2 keeps for old models. "
+             f"{self.instead}")
         super().__init__(**({"input_shape": (input_dim,)} if input_dim else {}), **kwargs)
         self.init, self.bias, self.input_dim = initializers.get(init), bool(bias), input_dim
         self.W_regularizer, self.b_regularizer = regularizers.get(W_regularizer), regularizers.get(b_regularizer)
@@ -93,7 +92,7 @@ class Highway(_Affine1):
                  W_constraint: Any = None, b_constraint: Any = None, bias: bool = True,
                  input_dim: int | None = None, **kwargs: Any):
         if kwargs.pop("transform_bias", None) is not None:
-            warnings.warn("`transform_bias` of `Highway` is not used any more.", stacklevel=2)
+            warn("`transform_bias` of `Highway` is not used any more.")
         super().__init__(init, W_regularizer, b_regularizer, activity_regularizer, W_constraint, b_constraint, bias,
                          input_dim, weights=weights, **kwargs)
         self.activation = activations.get(activation)
@@ -142,7 +141,7 @@ def merge(inputs: Sequence[Any], mode: Any = "sum", concat_axis: int = -1, dot_a
     if mode not in _MODES:
         raise ArgumentError("no mode of `merge`", where="merge", expected=", ".join(_MODES), got=repr(mode))
     title, function = _MODES[mode]
-    warnings.warn(f"`merge` is a function of Keras 1: use `keras.layers.{title}`", stacklevel=2)
+    warn(f"`merge` is a function of Keras 1: use `keras.layers.{title}`")
     given: dict[str, Any] = {} if name is None else {"name": name}
     if mode == "concat":
         given["axis"] = concat_axis

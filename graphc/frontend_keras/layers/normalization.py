@@ -6,14 +6,13 @@ What does not live here: the formulas (backend/normalization.py).
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError, ShapeError
+from graphc.errors import ArgumentError, ShapeError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import constraints, initializers, regularizers
 from graphc.frontend_keras.backend.normalization import sample_variance
@@ -40,7 +39,7 @@ def _without_mode(method: Callable[..., None]) -> Callable[..., None]:
             if mode != 0:
                 raise KeywordError("The `mode` argument no longer exists. `mode=1` and `mode=2` are no longer "
                                    "supported", where=title, got=f"mode={mode!r}")
-            warnings.warn(f"Update your `{title}` call to the Keras 2 API: leave out `mode`", stacklevel=2)
+            warn(f"Update your `{title}` call to the Keras 2 API: leave out `mode`")
         method(self, **kwargs)
 
     return wrapper

@@ -5,10 +5,10 @@ What does not live here: RNN itself (recurrent_base.py), what one step computes 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from graphc.errors import warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import regularizers
 from graphc.frontend_keras.engine import dialects
@@ -78,8 +78,8 @@ class SimpleRNN(_CellLayer):
                  recurrent_dropout: float = 0.0, return_sequences: bool = False, return_state: bool = False,
                  go_backwards: bool = False, stateful: bool = False, unroll: bool = False, **kwargs: Any):
         if kwargs.pop("implementation", None) is not None:
-            warnings.warn("The `implementation` argument in `SimpleRNN` has been deprecated. Please remove it from "
-                          "your layer call.", stacklevel=3)
+            warn("The `implementation` argument in `SimpleRNN` has been deprecated. Please remove it from "
+                 "your layer call.")
         cell = SimpleRNNCell(units, activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer,
                              kernel_regularizer, recurrent_regularizer, bias_regularizer, kernel_constraint,
                              recurrent_constraint, bias_constraint, dropout, recurrent_dropout)
@@ -99,8 +99,8 @@ class _GatedLayer(_CellLayer):
 
 def _not_0(implementation: Any) -> Any:
     if isinstance(implementation, int) and implementation == 0:
-        warnings.warn("`implementation=0` has been deprecated, and now defaults to `implementation=1`. Please update "
-                      "your layer call.", stacklevel=4)
+        warn("`implementation=0` has been deprecated, and now defaults to `implementation=1`. Please update "
+             "your layer call.")
         return 1
     return implementation
 

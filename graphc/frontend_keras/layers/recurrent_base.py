@@ -6,13 +6,12 @@ their own (recurrent.py), the loop over time (backend/recurrence.py).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError, GraphcError, ShapeError
+from graphc.errors import ArgumentError, GraphcError, ShapeError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine import dialects
 from graphc.frontend_keras.engine.base_layer import Layer
@@ -271,6 +270,6 @@ def _with_input_shape(title: str, keywords: dict[str, Any]) -> dict[str, Any]:
         return keywords
     found = dict(keywords)
     shape = (found.pop("input_length", None), found.pop("input_dim"))
-    warnings.warn(f"Update your `{title}` call to the Keras 2 API: `input_shape={shape}` instead of `input_dim` and "
-                  "`input_length`", stacklevel=5)
+    warn(f"Update your `{title}` call to the Keras 2 API: `input_shape={shape}` instead of `input_dim` and "
+         "`input_length`")
     return {**found, "input_shape": shape}

@@ -10,12 +10,11 @@ What does not live here: the loop over time (backend/recurrence.py), layers (rec
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from graphc.errors import ArgumentError, ShapeError
+from graphc.errors import ArgumentError, ShapeError, warn
 from graphc.frontend_keras import activations, constraints, initializers, regularizers
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.base_layer import Layer
@@ -265,8 +264,8 @@ class GRUCell(_GatedCell):
 def _begins_with_one(value: Any) -> bool:
     """`unit_forget_bias`, which Keras 1 called forget_bias_init; Keras 2 heeds no other initializer than "one"."""
     if isinstance(value, str) and value not in ("one", "ones"):
-        warnings.warn(f"forget_bias_init={value!r} is not heeded, as in Keras 2; the bias of f begins with 1. "
-                      "Use unit_forget_bias=False for another.", stacklevel=4)
+        warn(f"forget_bias_init={value!r} is not heeded, as in Keras 2; the bias of f begins with 1. "
+             "Use unit_forget_bias=False for another.")
         return True
     return bool(value)
 

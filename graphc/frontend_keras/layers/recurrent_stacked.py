@@ -5,11 +5,10 @@ What does not live here: single cells (recurrent_cells.py), the layer that runs 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras.engine import dialects
 from graphc.frontend_keras.engine.base_layer import Layer
 from graphc.frontend_keras.engine.registry import deserialize_layer, serialize_layer
@@ -85,8 +84,7 @@ class StackedRNNCells(HoldsCells):
         self.cells: list[Any] = []
         self.reverse_state_order = bool(kwargs.pop("reverse_state_order", False))
         if self.reverse_state_order:
-            warnings.warn("`reverse_state_order=True` in `StackedRNNCells` is the order of old versions of Keras.",
-                          stacklevel=2)
+            warn("`reverse_state_order=True` in `StackedRNNCells` is the order of old versions of Keras.")
         super().__init__(**kwargs)
         for cell in cells:
             check_cell(cell, self.name)

@@ -6,11 +6,10 @@ What does not live here: the functions of K that move elements (backend/shaping.
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from graphc.errors import ArgumentError, ShapeError
+from graphc.errors import ArgumentError, ShapeError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.layers.convolutional_base import CONVERT_1, SpatialLayer, numbers
@@ -169,7 +168,7 @@ def _sides(padding: Any) -> Any:
         return padding
     top, bottom, left, right = (padding.get(side, 0) for side in _SIDES_1)
     found = (top, bottom), (left, right)
-    warnings.warn(f"Update your `ZeroPadding2D` call to the Keras 2 API: padding={found}", stacklevel=4)
+    warn(f"Update your `ZeroPadding2D` call to the Keras 2 API: padding={found}")
     return found
 
 

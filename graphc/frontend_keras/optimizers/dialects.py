@@ -5,12 +5,11 @@ What does not live here: the order of optimizer weights (each optimizer's `_pair
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from graphc.errors import ModelFormatError
+from graphc.errors import ModelFormatError, warn
 from graphc.frontend_keras.utils.checks import known_keys
 from graphc.frontend_keras.utils.generic_utils import has_arg
 
@@ -41,8 +40,8 @@ def translated(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
     optional = {key: found.pop(key) for key in list(found) if not has_arg(cls, key) and key in (*_NEUTRAL, *_HARMLESS)}
     known_keys(cls.__name__, {key: value for key, value in optional.items() if key not in _HARMLESS}, (), _NEUTRAL)
     if cls.__name__ in _EPSILON_INSIDE and "use_ema" in optional:
-        warnings.warn(f"{cls.__name__}: the optimizer in this file adds epsilon inside the square root; it is added "
-                      "outside here, as in Keras 2.2.4, so training goes on slightly differently", stacklevel=4)
+        warn(f"{cls.__name__}: the optimizer in this file adds epsilon inside the square root; it is added "
+             "outside here, as in Keras 2.2.4, so training goes on slightly differently")
     return found
 
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError, DTypeError, ModelFormatError
+from graphc.errors import ArgumentError, DTypeError, ModelFormatError, warn
 from graphc.frontend_keras.preprocessing.configurations import config_of, described, parsed
 
 _FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
@@ -84,7 +83,7 @@ class Tokenizer:
     def __init__(self, num_words: int | None = None, filters: str = _FILTERS, lower: bool = True, split: str = " ",
                  char_level: bool = False, oov_token: str | None = None, document_count: int = 0, **kwargs: Any):
         if "nb_words" in kwargs:
-            warnings.warn("The `nb_words` argument in `Tokenizer` has been renamed `num_words`.", stacklevel=2)
+            warn("The `nb_words` argument in `Tokenizer` has been renamed `num_words`.")
             num_words = kwargs.pop("nb_words")
         if kwargs:
             raise TypeError(f"Unrecognized keyword arguments: {kwargs}")

@@ -29,7 +29,6 @@ import json
 import os
 import re
 import stat
-import warnings
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,7 +36,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.errors import CheckpointError, GraphcError, ModelFormatError, StorageError
+from graphc.errors import CheckpointError, GraphcError, ModelFormatError, StorageError, warn
 from graphc.frontend_keras.saving import packing, tensors
 from graphc.frontend_keras.saving.text import parse_json
 from graphc.runtime.files import OPS, Bytes, make_folders, read_whole, remove_folder, sync_folder, write_new
@@ -172,8 +171,7 @@ class CheckpointFolder:
                 continue
             self._sound = [number]
             for reason in reasons:
-                warnings.warn(f"{self.path}: going on from ckpt-{number}, since a newer one is not sound. {reason}",
-                              stacklevel=6)
+                warn(f"{self.path}: going on from ckpt-{number}, since a newer one is not sound. {reason}")
             return found
         if reasons:
             raise CheckpointError("no checkpoint of the folder is sound", where=str(self.path),

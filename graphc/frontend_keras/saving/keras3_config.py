@@ -6,13 +6,12 @@ engine/dialects.py, versions.py).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import ModelFormatError
+from graphc.errors import ModelFormatError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.network_config import is_network
 from graphc.frontend_keras.saving.text import json_value
@@ -196,10 +195,9 @@ def _optimizer(given: Mapping[str, Any]) -> dict[str, Any]:
     clipping = {"global_clipnorm": found.pop("clipnorm", None), "clipnorm": found.pop("variable_clipnorm", None)}
     found.update({key: value for key, value in clipping.items() if value})
     if kind == "Nadam" and found.pop("schedule_decay") != 1.0:
-        warnings.warn("Nadam of Keras 3 has another schedule: training goes on slightly differently", stacklevel=6)
+        warn("Nadam of Keras 3 has another schedule: training goes on slightly differently")
     if kind in ("RMSprop", "Adagrad"):
-        warnings.warn(f"{kind} of Keras 3 adds epsilon inside the square root: training goes on slightly differently",
-                      stacklevel=6)
+        warn(f"{kind} of Keras 3 adds epsilon inside the square root: training goes on slightly differently")
     return {"module": "keras.optimizers", "class_name": kind, "registered_name": None,
             "config": {"name": kind.lower(), "learning_rate": rate, **found}}
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from graphc.errors import ArgumentError, GraphcError, ModelFormatError
+from graphc.errors import ArgumentError, GraphcError, ModelFormatError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.saving import hdf5, keras3
 from graphc.frontend_keras.saving.hdf5 import Folder
@@ -145,13 +144,12 @@ def _set_state(optimizer: Any, names: list[str], arrays: list[Any]) -> None:
     try:
         optimizer.set_weights(ordered(optimizer, names, arrays))
     except GraphcError as error:
-        warnings.warn("Error in loading the saved optimizer state. As a result, your model is starting with a freshly "
-                      f"initialized optimizer: {error}", stacklevel=5)
+        warn("Error in loading the saved optimizer state. As a result, your model is starting with a freshly "
+             f"initialized optimizer: {error}")
 
 
 def _warn_of_no_training() -> None:
-    warnings.warn("No training configuration found in save file: the model was *not* compiled. Compile it manually.",
-                  stacklevel=5)
+    warn("No training configuration found in save file: the model was *not* compiled. Compile it manually.")
 
 
 def _ends_with(filepath: Any, ending: str) -> bool:

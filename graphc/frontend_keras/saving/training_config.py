@@ -6,11 +6,10 @@ other versions (optimizers/dialects.py, losses.py, metrics.py).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from graphc.errors import ModelFormatError
+from graphc.errors import ModelFormatError, warn
 from graphc.frontend_keras import losses, metrics, optimizers
 from graphc.frontend_keras.utils.generic_utils import CustomObjectScope
 
@@ -35,8 +34,8 @@ def compile_model(model: Any, config: Any, custom_objects: Mapping[str, Any] | N
         raise ModelFormatError("the training configuration is not a dict", where=where, got=f"{config!r:.100}")
     given = config.get("optimizer_config", config.get("optimizer"))
     if not isinstance(given, Mapping):
-        warnings.warn(f"{where}: the training configuration names no optimizer: the model was *not* compiled. "
-                      "Compile it manually.", stacklevel=4)
+        warn(f"{where}: the training configuration names no optimizer: the model was *not* compiled. "
+             "Compile it manually.")
         return
     with CustomObjectScope(custom_objects or {}):
         optimizer = optimizers.deserialize(_function_name(given))

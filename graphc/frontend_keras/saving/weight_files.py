@@ -11,13 +11,12 @@ What does not live here: the file (hdf5.py), what old versions wrote differently
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError, ModelFormatError, ShapeError
+from graphc.errors import ArgumentError, ModelFormatError, ShapeError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.saving.hdf5 import Folder, write_texts
 from graphc.frontend_keras.saving.old_weights import adapted
@@ -98,7 +97,7 @@ def read_weights_by_name(folder: Folder, layers: Sequence[Any], skip_mismatch: b
             except ShapeError as error:
                 if not skip_mismatch:
                     raise
-                warnings.warn(f"Skipping loading of weights for layer {name} due to mismatch: {error}", stacklevel=4)
+                warn(f"Skipping loading of weights for layer {name} due to mismatch: {error}")
     K.batch_set_value(pairs)
 
 

@@ -10,7 +10,6 @@ import inspect
 import math
 import random
 import time
-import warnings
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from concurrent.futures import CancelledError, Future, wait
 from functools import partial
 from typing import Any
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras.utils import batch_processes, global_random
 from graphc.frontend_keras.utils.downloads import get_file, validate_file
 from graphc.frontend_keras.utils.workers import Workers
@@ -98,8 +97,7 @@ class SequenceEnqueuer(ABC):
     def start(self, workers: int = 1, max_queue_size: int = 10) -> None:
         """Begin to make batches: `workers` at a time, and no more than `max_queue_size` ahead."""
         if self.use_multiprocessing and not batch_processes.available():
-            warnings.warn("`use_multiprocessing`: batches are made by threads, since no process can be forked here.",
-                          stacklevel=2)
+            warn("`use_multiprocessing`: batches are made by threads, since no process can be forked here.")
             self.use_multiprocessing = False
         self.workers, self._size = workers, max(1, max_queue_size)
         self._pool = self._new_pool(**self._processes_before())

@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras.utils.extras import MissingLibraryError, optional
 from graphc.runtime.files import replacing
 
@@ -68,9 +67,9 @@ def plot_model(model: Any, to_file: Any = "model.png", show_shapes: bool = False
         return os.fspath(path)
     if path.suffix.lower() != ".svg":
         beside = path.with_suffix(".svg")
-        warnings.warn(f"Graphviz is not installed here (pydot and its program `dot`), so that there is no {path.name}: "
-                      f"the picture is in {beside}. For other formats: pip install \"graphc-compiler[plot]\" and "
-                      "install Graphviz.", stacklevel=2)
+        warn(f"Graphviz is not installed here (pydot and its program `dot`), so that there is no {path.name}: "
+             f"the picture is in {beside}. For other formats: pip install \"graphc-compiler[plot]\" and "
+             "install Graphviz.")
         path = beside
     _check_rankdir(rankdir)
     drawing = import_module("graphc.frontend_keras.utils.drawing.boxes").sketch(model)

@@ -5,12 +5,11 @@ What does not live here: the order, the random changes (iterators.py).
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError, ShapeError
+from graphc.errors import ArgumentError, ShapeError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.preprocessing.image.iterators import ImageIterator, split_of
 from graphc.frontend_keras.preprocessing.image.pictures import known_format
@@ -21,9 +20,9 @@ _WHERE = "NumpyArrayIterator"
 def warn_of_channels(shape: tuple[int, ...], axis: int, data_format: str, where: str) -> None:
     """Warn where images of this shape have other than 1, 3 or 4 channels."""
     if shape[axis] not in (1, 3, 4):
-        warnings.warn(f"{where} follows the data format convention \"{data_format}\" (channels on axis {axis}), i.e. "
-                      f"expected either 1, 3 or 4 channels on axis {axis}. However, it was passed an array with shape "
-                      f"{shape} ({shape[axis]} channels).", stacklevel=3)
+        warn(f"{where} follows the data format convention \"{data_format}\" (channels on axis {axis}), i.e. "
+             f"expected either 1, 3 or 4 channels on axis {axis}. However, it was passed an array with shape "
+             f"{shape} ({shape[axis]} channels).")
 
 
 class NumpyArrayIterator(ImageIterator):

@@ -6,13 +6,12 @@ What does not live here: the order, the random changes, the labels (iterators.py
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator as Stream
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.preprocessing.image.iterators import FileIterator
 
@@ -84,6 +83,6 @@ def _images(folder: str, follow_links: bool) -> Stream[tuple[str, str]]:
             if not name.lower().endswith(tuple(f".{ending}" for ending in ENDINGS)):
                 continue
             if name.lower().endswith(".tiff"):
-                warnings.warn("Using '.tiff' files with multiple bands will cause distortion. Please verify your "
-                              "output.", stacklevel=2)
+                warn("Using '.tiff' files with multiple bands will cause distortion. Please verify your "
+                     "output.")
             yield root, name

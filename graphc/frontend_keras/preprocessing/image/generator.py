@@ -6,13 +6,12 @@ of a data set (statistics.py).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError
+from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.preprocessing.image.array_iterator import NumpyArrayIterator
 from graphc.frontend_keras.preprocessing.image.dataframe_iterator import DataFrameIterator
@@ -96,8 +95,7 @@ class ImageDataGenerator(Statistics):
                                    ("samplewise_std_normalization", "samplewise_center", True)):
             if getattr(self, name) and bool(getattr(self, other)) != value:
                 setattr(self, other, value)
-                warnings.warn(f"This ImageDataGenerator specifies `{name}`, which overrides setting of `{other}`.",
-                              stacklevel=3)
+                warn(f"This ImageDataGenerator specifies `{name}`, which overrides setting of `{other}`.")
 
     def flow(self, x: Any, y: Any = None, batch_size: int = 32, shuffle: bool = True, sample_weight: Any = None,
              seed: int | None = None, save_to_dir: str | None = None, save_prefix: str = "",

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError, GraphcError, ShapeError
+from graphc.errors import ArgumentError, GraphcError, ShapeError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.utils.extras import optional
 
@@ -113,7 +112,7 @@ def save_img(path: Any, x: Any, data_format: str | None = None, file_format: str
     """
     img = array_to_img(x, data_format=data_format, scale=scale)
     if img.mode == "RGBA" and file_format in ("jpg", "jpeg"):
-        warnings.warn("The JPG format does not support RGBA images, converting to RGB.", stacklevel=2)
+        warn("The JPG format does not support RGBA images, converting to RGB.")
         img = img.convert("RGB")
     img.save(path, format="jpeg" if file_format == "jpg" else file_format, **kwargs)
 
@@ -131,7 +130,7 @@ def load_img(path: Any, grayscale: bool = False, color_mode: str = "rgb", target
     Raises ArgumentError, PictureError (an OSError), MissingLibraryError without Pillow.
     """
     if grayscale is True:
-        warnings.warn('grayscale is deprecated. Please use color_mode = "grayscale"', stacklevel=2)
+        warn('grayscale is deprecated. Please use color_mode = "grayscale"')
         color_mode = "grayscale"
     image = pillow("load_img")
     mode = MODES[known_color_mode(color_mode, "load_img")]

@@ -5,12 +5,11 @@ What does not live here: random changes (generator.py).
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import ShapeError
+from graphc.errors import ShapeError, warn
 from graphc.frontend_keras.preprocessing.image.array_iterator import warn_of_channels
 from graphc.frontend_keras.utils.extras import optional
 
@@ -76,8 +75,8 @@ class Statistics:
         if not getattr(self, switch):
             return None
         if value is None:
-            warnings.warn(f"This ImageDataGenerator specifies `{switch}`, but it hasn't been fit on any training data. "
-                          "Fit it first by calling `.fit(numpy_data)`.", stacklevel=3)
+            warn(f"This ImageDataGenerator specifies `{switch}`, but it hasn't been fit on any training data. "
+                 "Fit it first by calling `.fit(numpy_data)`.")
         return value
 
     def fit(self, x: Any, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
