@@ -113,6 +113,15 @@ def test_another_generator_of_numpy_is_refused_when_it_is_compared(memory, taken
         memory.compare(taken, "there")
 
 
+def test_a_fact_that_only_one_of_the_two_has_is_a_difference(memory, taken):
+    taken["facts"]["more"] = 3
+    with pytest.raises(CheckpointError, match="another training: other more; expected 3 as in the checkpoint; got None"):
+        memory.compare(taken, "there")
+    del taken["facts"]["more"], taken["facts"]["loss"]
+    with pytest.raises(CheckpointError, match="another training: other loss; expected None as in the checkpoint"):
+        memory.compare(taken, "there")
+
+
 def test_a_state_that_numpy_refuses_is_an_error_of_the_checkpoint(memory, taken, monkeypatch):
     def refuses(state):
         raise ValueError("no")
