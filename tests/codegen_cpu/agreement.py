@@ -1,22 +1,11 @@
 """What the tests of kernels share: a graph compiled, run on several sizes and numbers of threads, and compared."""
 
 import numpy as np
-import pytest
 
 from graphc.compiler import compile_graph
 from graphc.ir.dims import bind_shape
 from graphc.ir.parser import parse
-from graphc.runtime import assembly, threads
 from tests.codegen_cpu.bounds import check
-
-
-@pytest.fixture
-def thread_counts(monkeypatch):
-    """What sets the number of threads; every kernel is shared between them, however small."""
-    monkeypatch.setattr(assembly, "PARALLEL_WORK", 0)
-    before = threads.count()
-    yield threads.set_num_threads
-    threads.set_num_threads(before)
 
 
 def assert_same_bits(first, second):

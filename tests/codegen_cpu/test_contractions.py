@@ -10,14 +10,7 @@ import pytest
 
 from graphc.compiler import compile_graph
 from graphc.ir.parser import parse
-from tests.codegen_cpu.agreement import (
-    arrays_for,
-    assert_agrees,
-    assert_same_bits,
-    thread_counts,
-)
-
-__all__ = ["thread_counts"]
+from tests.codegen_cpu.agreement import arrays_for, assert_agrees, assert_same_bits
 
 EDGES = (1, 2, 5, 6, 7, 12, 13, 31, 32, 33, 64, 65, 130)  # around tiles of 1, 2, 4, 6, 8, 12 rows and panels of 16 to 64
 DEPTHS = (1, 2, 3, 7, 16, 33, 64, 100, 600, 1030, 2060)  # of sums, with more than one block of k at the end

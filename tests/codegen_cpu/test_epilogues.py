@@ -7,9 +7,7 @@ import re
 
 import pytest
 
-from tests.codegen_cpu.agreement import assert_agrees, assert_steps_agree, thread_counts
-
-__all__ = ["thread_counts"]
+from tests.codegen_cpu.agreement import assert_agrees, assert_steps_agree
 
 EPILOGUES = {
     "bias and relu, before and after": """

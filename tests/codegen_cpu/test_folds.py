@@ -5,9 +5,7 @@ import pytest
 
 from graphc.compiler import compile_graph
 from graphc.ir.parser import parse
-from tests.codegen_cpu.agreement import assert_agrees, thread_counts
-
-__all__ = ["thread_counts"]
+from tests.codegen_cpu.agreement import assert_agrees
 
 LENGTHS = (1, 2, 15, 16, 17, 31, 32, 33, 47, 64, 65, 130)
 EVERY_FOLD = """

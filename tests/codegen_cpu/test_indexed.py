@@ -10,10 +10,7 @@ from graphc.compiler import compile_graph
 from graphc.errors import IndexRangeError
 from graphc.ir import random
 from graphc.ir.parser import parse
-from tests.codegen_cpu.agreement import State, arrays_for, assert_agrees, assert_same_bits, thread_counts
-
-__all__ = ["thread_counts"]
-
+from tests.codegen_cpu.agreement import State, arrays_for, assert_agrees, assert_same_bits
 
 # ---- gathers
 

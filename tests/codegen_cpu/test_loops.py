@@ -11,10 +11,8 @@ import pytest
 from graphc.compiler import compile_graph
 from graphc.ir import Builder, TensorType, dtype_of, symbol
 from graphc.ir.parser import parse
-from tests.codegen_cpu.agreement import arrays_for, assert_agrees, assert_same_bits, assert_steps_agree, thread_counts
+from tests.codegen_cpu.agreement import arrays_for, assert_agrees, assert_same_bits, assert_steps_agree
 from tests.codegen_cpu.bounds import check
-
-__all__ = ["thread_counts"]
 
 LENGTHS = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65, 130)  # around vectors of 4, 8 and 16, and four of them
 NAMES = ("f32", "f64", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "bool")

@@ -8,27 +8,11 @@ from graphc.compiler import compile_graph
 from graphc.errors import CompileError, ShapeError
 from graphc.ir import BOOL, F32, F64, Builder, Kind, TensorType, dtype_of, op_spec, registered_ops, symbol
 from graphc.ir.evaluate import evaluate
-from graphc.runtime import assembly, threads
+from tests.codegen_cpu.agreement import assert_same_bits
 from tests.codegen_cpu.bounds import check, reference_and_bounds
 from tests.ir.samples import SAMPLES, arrays_of, expected_of, graph_of
 
 N, M = symbol("N"), symbol("M")
-
-
-@pytest.fixture
-def thread_counts(monkeypatch):
-    """Yields what sets the number of threads; every kernel is shared between them, however small."""
-    monkeypatch.setattr(assembly, "PARALLEL_WORK", 0)
-    before = threads.count()
-    yield threads.set_num_threads
-    threads.set_num_threads(before)
-
-
-def assert_same_bits(first, second):
-    for a, b in zip(first, second, strict=True):
-        assert a.dtype == b.dtype
-        assert a.shape == b.shape
-        assert a.tobytes() == b.tobytes()
 
 
 # ---- every sample

@@ -2,9 +2,7 @@
 
 import pytest
 
-from tests.codegen_cpu.agreement import assert_agrees, thread_counts
-
-__all__ = ["thread_counts"]
+from tests.codegen_cpu.agreement import assert_agrees
 
 
 def one(x, u, low, high, dtype="f32", pool=None):
