@@ -392,6 +392,46 @@ def test_bytes_behind_the_arrays():
         tensors.parsed(whole + b"\0\0", "there")
 
 
+SAFETENSORS = {"F64": "float64", "F32": "float32", "F16": "float16", "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8",
+               "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8", "BOOL": "bool"}
+"""The names of the format's element types, as its specification lists them."""
+
+
+def container(dtype, shape, size, start=0):
+    header = json.dumps({"a": {"dtype": dtype, "shape": shape, "data_offsets": [start, start + size]}}).encode()
+    return len(header).to_bytes(8, "little") + header + bytes(size)
+
+
+@pytest.mark.parametrize("name", SAFETENSORS)
+def test_the_format_names_its_element_types(name):
+    dtype = np.dtype(SAFETENSORS[name])
+    found = tensors.parsed(container(name, [3], 3 * dtype.itemsize), "there")["a"]
+    assert found.dtype == dtype and found.shape == (3,)
+    written = b"".join(map(bytes, tensors.parts({"a": np.zeros(3, dtype)})))
+    length = int.from_bytes(written[:8], "little")
+    assert json.loads(written[8:8 + length])["a"]["dtype"] == name
+    assert tensors.storable(dtype) and tensors.storable(dtype.newbyteorder(">"))
+
+
+def test_arrays_have_at_most_32_axes():
+    assert tensors.parsed(container("F32", [1] * 32, 4), "there")["a"].shape == (1,) * 32
+    for shape in ([1] * 33, [2**53, 0], [-1], [1.0], [True], "1", None):
+        with pytest.raises(ModelFormatError, match="not the description of an array"):
+            tensors.parsed(container("F32", shape, 4), "there")
+    with pytest.raises(ModelFormatError, match="the array lies in another place"):
+        tensors.parsed(container("F32", [1], 4, start=4), "there")
+
+
+def test_texts_of_whole_numbers():
+    for written, value in (("0x0", 0), ("-0x1f", -31), ("0x" + "f" * 997, 16**997 - 1)):
+        assert packing.unpack({"$whole": written}, {}, "there") == value
+    for written in ("", "0x", "-", "-0x", "1f", "0xg", "0x1_0", "0x 1", "--0x1", "12zz", "0xF", "+0x1", "0x" + "f" * 998, 31, None):
+        with pytest.raises(ModelFormatError, match="^there: not a value of a checkpoint"):
+            packing.unpack({"$whole": written}, {}, "there")
+    with pytest.raises(ModelFormatError, match="not a value of a checkpoint"):
+        packing.unpack({"$whole": "0x1", "more": 1}, {}, "there")
+
+
 def test_first_values_are_the_same_from_every_thread():
     model = Sequential([Dense(64, input_shape=(64,))])
     found = []
