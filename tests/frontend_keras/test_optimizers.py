@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from graphc.errors import ArgumentError, ModelFormatError, NotDifferentiableError, ShapeError, TargetError
+from graphc.errors import ArgumentError, GraphcError, ModelFormatError, NotDifferentiableError, ShapeError, TargetError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import constraints, optimizers
 
@@ -451,3 +451,32 @@ def test_tensorflow_optimizers_are_refused():
     foreign = type("AdamOptimizer", (), {"__module__": "tensorflow.python.training.adam"})
     with pytest.raises(TargetError, match="AdamOptimizer"):
         optimizers.get(foreign())
+
+
+def inverse_time(kind="SGD", **changes):
+    config = {"initial_learning_rate": 0.5, "decay_steps": 4, "decay_rate": 2, "staircase": False, "name": "s", **changes}
+    return {"class_name": kind, "config": {"name": "o", "learning_rate": {"class_name": "InverseTimeDecay", "config": config}}}
+
+
+def test_the_schedule_that_is_keras_2s_decay_is_read():
+    for kind in ("SGD", "Adam", "RMSprop", "Adagrad", "Adadelta", "Adamax"):
+        optimizer = optimizers.deserialize(inverse_time(kind))
+        assert (K.get_value(optimizer.lr), K.get_value(optimizer.decay)) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("given", [
+    inverse_time(staircase=True), inverse_time(decay_steps=0), inverse_time(decay_steps=-1), inverse_time(decay_steps="1"),
+    inverse_time(decay_rate=None), inverse_time(decay_rate=10**400), inverse_time(decay_steps=10**400), inverse_time("Nadam"),
+    inverse_time(decay_rate=float("nan")), inverse_time(decay_steps=float("nan")), inverse_time(initial_learning_rate=[0.5]),
+    {"class_name": "SGD", "config": {"name": "o", "learning_rate": {"class_name": "ExponentialDecay", "config": {}}}},
+    {"class_name": "SGD", "config": {"learning_rate": {}}}], ids=str)
+def test_other_schedules_are_refused(given):
+    with pytest.raises(ModelFormatError, match="this learning-rate schedule in an optimizer is not supported"):
+        optimizers.deserialize(given)
+
+
+@pytest.mark.parametrize("changes", [{"initial_learning_rate": float("inf")}, {"initial_learning_rate": 10**400},
+                                     {"decay_rate": 1e299, "decay_steps": 1e-300}, {"decay_rate": -1}], ids=str)
+def test_numbers_that_no_optimizer_takes(changes):
+    with pytest.raises(GraphcError):
+        optimizers.deserialize(inverse_time(**changes))

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -165,3 +167,24 @@ def test_lengths_that_are_none(file, monkeypatch):
         instead(monkeypatch, saying().replace("\ntime", f"\nos.write(1, {length.to_bytes(8, 'little', signed=True)!r})\ntime"))
         with untrusted(), reading(file) as root, pytest.raises(ModelFormatError, match="answers nonsense"):
             root.text("x")
+
+
+def test_limits_hold_from_the_beginning():
+    """Before a file is opened; they grow with what is read."""
+    program = """
+import resource
+from graphc.frontend_keras.saving import hdf5_child as child
+limits, found = child.Limits(1000), []
+for count in (None, 10**9, 0):
+    if count is not None:
+        limits.allow(count)
+    found.append([resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_CPU)])
+(first, seconds), (more, longer), after = found
+assert 0 < first < 1 << 33 and 0 < seconds < 60, found
+assert more - first == 3 * 10**9 and longer > seconds, found
+assert after[0] == first, found
+limits.once()
+assert all(resource.getrlimit(kind) == (0, 0) for kind in (resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC, resource.RLIMIT_CORE))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert not done.returncode, done.stderr

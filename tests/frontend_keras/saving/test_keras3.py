@@ -101,7 +101,7 @@ def test_written_and_read_again(name, tmp_path):
 
 
 @pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.1, momentum=0.9, nesterov=True), RMSprop(0.01), Adadelta(), Adam(0.1),
-                                       Adam(0.1, amsgrad=True, clipnorm=0.5), Adamax(0.1), Nadam(0.1, schedule_decay=1.0)],
+                                       Adam(0.1, amsgrad=True, clipnorm=0.5), Adam(0.1, decay=0.5), SGD(0.1, momentum=0.9, decay=0.1), Adamax(0.1), Nadam(0.1, schedule_decay=1.0)],
                          ids=lambda o: type(o).__name__)
 def test_training_goes_on(optimizer, tmp_path):
     model = Sequential([Dense(3, activation="tanh", input_shape=(4,)), Dense(2)])
@@ -115,6 +115,19 @@ def test_training_goes_on(optimizer, tmp_path):
         np.testing.assert_allclose(again.train_on_batch(X, Y), model.train_on_batch(X, Y), rtol=1e-6)
 
 
+def test_an_optimizer_that_keeps_nothing_but_its_count(tmp_path):
+    """A schedule gives the learning rate, and there are no slots."""
+    model = Sequential([Dense(2, input_shape=(4,))])
+    model.compile(SGD(0.1, decay=0.5), "mse")
+    model.train_on_batch(X, Y)
+    model.save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive, h5py.File(archive.open("model.weights.h5")) as file:
+        assert list(file["optimizer/vars"]) == ["0"]
+    again = load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(again.train_on_batch(X, Y), model.train_on_batch(X, Y))
+    np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
+
+
 def test_the_layout_of_an_archive(tmp_path):
     model, _ = models()["nested"]
     model.compile(Adam(decay=0.1), "mse")
@@ -125,7 +138,10 @@ def test_the_layout_of_an_archive(tmp_path):
         config = json.loads(archive.read("config.json"))
         archive.extract("model.weights.h5", tmp_path)
     assert config["class_name"] == "Functional"
-    assert config["compile_config"]["optimizer"]["config"]["learning_rate"]["class_name"] == "InverseTimeDecay"
+    rate = config["compile_config"]["optimizer"]["config"]["learning_rate"]
+    assert rate["class_name"] == "InverseTimeDecay"  # lr / (1 + decay * step / decay_steps)
+    assert rate["config"] == {"initial_learning_rate": np.float32(0.001), "decay_steps": 1, "decay_rate": np.float32(0.1),
+                              "staircase": False, "name": "InverseTimeDecay"}
     add = next(layer for layer in config["config"]["layers"] if layer["class_name"] == "Add")
     assert [t["config"]["keras_history"] for t in add["inbound_nodes"][0]["args"][0]] == [["f", 0, 0], ["f", 1, 0]]
     assert config["config"]["output_layers"] == ["end", 0, 0]
