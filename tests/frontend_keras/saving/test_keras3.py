@@ -101,7 +101,8 @@ def test_written_and_read_again(name, tmp_path):
 
 
 @pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.1, momentum=0.9, nesterov=True), RMSprop(0.01), Adadelta(), Adam(0.1),
-                                       Adam(0.1, amsgrad=True, clipnorm=0.5), Adam(0.1, decay=0.5), SGD(0.1, momentum=0.9, decay=0.1), Adamax(0.1), Nadam(0.1, schedule_decay=1.0)],
+                                       Adam(0.1, amsgrad=True, clipnorm=0.5), Adam(0.1, decay=0.5),
+                                       SGD(0.1, momentum=0.9, decay=0.1), Adamax(0.1), Nadam(0.1, schedule_decay=1.0)],
                          ids=lambda o: type(o).__name__)
 def test_training_goes_on(optimizer, tmp_path):
     model = Sequential([Dense(3, activation="tanh", input_shape=(4,)), Dense(2)])
