@@ -3,11 +3,13 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
 
 import numpy as np
 import pytest
 
+from graphc.errors import ArgumentError
 from graphc.frontend_keras.callbacks import Callback
 from graphc.frontend_keras.layers import Dense
 from graphc.frontend_keras.models import Sequential
@@ -69,6 +71,42 @@ def test_random_batches_depend_on_the_seed_alone(batches):
     assert len(set(first)) == 6
     assert numbers(3, 5) == first
     assert numbers(3, 6) != first
+
+
+def test_random_batches_are_others_each_time(batches):
+    """Those of a training and of its validation, those of one training after another."""
+    np.random.seed(5)
+    taken = [batches(OrderedEnqueuer(Told(), use_multiprocessing=True), 1, 6) for _ in range(3)]
+    assert len({one[3] for batch in taken for one in batch}) == 18
+
+
+class NoLength(Told):
+    def __len__(self):
+        raise OSError("gone")
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_a_start_that_fails_leaves_nobody_behind(processes):
+    threads = threading.active_count()
+    with pytest.raises(OSError, match="gone"):
+        OrderedEnqueuer(NoLength(), processes).start(2)
+    with pytest.raises(ArgumentError, match="the sequence has no batches"):
+        OrderedEnqueuer(Told(0), processes).start(2)
+    assert multiprocessing.active_children() == []
+    for _ in range(100):
+        if threading.active_count() == threads:
+            break
+        time.sleep(0.05)
+    assert threading.active_count() == threads
+
+
+def test_a_batch_that_cannot_be_sent(batches):
+    class Odd(Told):
+        def __getitem__(self, index):
+            return (one for one in range(3))
+
+    with pytest.raises(WorkerError, match="a batch cannot be sent to the process that trains; expected arrays; got generator"):
+        batches(OrderedEnqueuer(Odd(), use_multiprocessing=True), 1, 1)
 
 
 def test_each_process_has_the_generator(batches):

@@ -388,6 +388,13 @@ class TestReduceLROnPlateau:
 
 
 class TestCSVLogger:
+    def test_a_training_after_an_interrupted_one(self, tmp_path):
+        logger = callbacks.CSVLogger(tmp_path / "log.csv")
+        logger.on_train_begin()
+        logger.on_epoch_end(0, {"loss": 1.5})
+        train(logger, [{"loss": 2.5}])
+        assert (tmp_path / "log.csv").read_bytes() == b"epoch,loss\n0,2.5\n"
+
     def test_file(self, tmp_path):
         path = tmp_path / "log.csv"
         train(callbacks.CSVLogger(str(path)), [{"loss": 2.5, "acc": 0.5}, {"loss": 1.5}])

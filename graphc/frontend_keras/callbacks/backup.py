@@ -31,8 +31,9 @@ class BackupAndRestore(Callback):
     `fit(checkpoint="folder")` is the same with delete_checkpoint=False. Callbacks that have a state beyond Keras's own
     define `get_state()`, which returns numbers, texts, arrays, and lists, tuples and dicts of them, and
     `set_state(state)`, which is called after `on_train_begin` of a training that goes on; their attribute `resuming` is
-    True by then. The same holds for a keras.utils.Sequence whose `on_epoch_end` changes it. The data are not
-    remembered: they have to be the same.
+    True by then. A training that goes on in the middle of an epoch does not call `on_epoch_begin` for it again. The
+    same methods tell the state of a keras.utils.Sequence that changes. The data are not remembered: they have to be the
+    same.
 
     fit raises CheckpointError (a ValueError) for a folder whose checkpoints are of another training, damaged, or in
     use, and StorageError (an OSError) where the disk refuses a checkpoint; those before it are whole then.

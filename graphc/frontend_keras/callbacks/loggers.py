@@ -185,6 +185,7 @@ class CSVLogger(Callback):
         self.csv_file: IO[str] | None = None
 
     def on_train_begin(self, logs: Logs = None) -> None:
+        self.on_train_end()  # of a training that was interrupted
         goes_on = self.append or self.resuming
         self.append_header = not (goes_on and _has_content(self.filename))
         self.csv_file = open(self.filename, "a" if goes_on else "w", newline="")  # noqa: SIM115 (on_train_end closes)

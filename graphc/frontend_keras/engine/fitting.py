@@ -188,7 +188,7 @@ def _validation(model: Any, held_out: Split | None, batch_size: int | None, step
     if steps or batch_size is None:
         function = model._function(TEST, weights is not None)
         arrays = [*inputs, *targets, *(weights or ())]
-        return lambda: loops.evaluate_steps(function, arrays, int(steps or 1))
+        return lambda: loops.evaluate_steps(model, function, arrays, int(steps or 1))
     function, rows = model._rows(TEST, inputs, targets, weights)
     return lambda: loops.evaluate_loop(model, function, rows, batch_size)
 

@@ -40,6 +40,16 @@ class ModelFunctions:
             self._made.clear()
             self.model._forget_fast_paths()
 
+    @property
+    def have_slots(self) -> bool:
+        """Whether the optimizer has made its state for these functions."""
+        return self._training_updates is not None
+
+    def keep_slots(self, arrays: list[Any]) -> None:
+        """Let the optimizer's state begin with these arrays, those of functions that are no longer needed."""
+        self._optimizer_updates()
+        self.model.optimizer.set_weights(arrays)
+
     def general(self, kind: str) -> Any:
         """The K.function with Keras's signature."""
         return self._get((kind, "general"), lambda: self._general(kind))

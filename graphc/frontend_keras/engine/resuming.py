@@ -17,6 +17,7 @@ What does not live here: when checkpoints are made (keeping.py), files (saving/c
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -148,14 +149,14 @@ class Memory:
               for pair in _pairs(state, table, scale))
         self.model.stop_training = found["position"]["stopped"]
         order = None if found["order"] is None else found["order"].copy()
-        return Position(**found["position"], order=order, stream=found["stream"])
+        return Position(**found["position"], order=order, stream=copy.deepcopy(found["stream"]))
 
     def _restore_callbacks(self, saved: list[Any]) -> None:
         present = {(name, number): callback for name, number, callback in _numbered(self.callbacks)}
         for name, number, state in saved:
             callback = present.get((name, number))
             if callback is not None and hasattr(callback, "set_state"):
-                callback.set_state(state)
+                _give_state(callback, state)
             else:
                 warn(f"the checkpoint holds the state of a callback {name}, and there is none now to take it")
 
@@ -164,6 +165,15 @@ def _numbered(callbacks: Sequence[Any]) -> list[tuple[str, int, Any]]:
     """Callbacks with the names of their classes, and how many of that class come before."""
     names = [type(callback).__name__ for callback in callbacks]
     return [(name, names[:i].count(name), callback) for i, (name, callback) in enumerate(zip(names, callbacks))]
+
+
+def _give_state(callback: Any, state: Any) -> None:
+    """Give it arrays that it may change. Raises CheckpointError for what is not its state."""
+    try:
+        callback.set_state(copy.deepcopy(state))
+    except (TypeError, KeyError, IndexError, AttributeError) as error:
+        raise CheckpointError("the state of a callback is of another kind", where=type(callback).__name__,
+                              got=f"{state!r:.100}, {type(error).__name__}: {error}") from error
 
 
 def _state_of(callback: Any) -> Any:

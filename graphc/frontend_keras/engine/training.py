@@ -142,12 +142,18 @@ class Model(TrainingOnGenerators, Network):
         self._is_compiled = True
 
     def _adapt_targets(self, targets: Sequence[Any]) -> None:
-        """Compile again where an own loss gets targets of another shape than the output and than those before."""
+        """Compile again where an own loss gets targets of another shape than the output and than those before.
+
+        The optimizer's state stays.
+        """
         rows = compiling.own_target_rows(self, targets)
         if rows != self._target_rows:
+            slots = self.optimizer.get_weights() if self._functions.have_slots else None
             self._take(compiling.prepare(self, self.loss, self.metrics, self.loss_weights, self.sample_weight_mode,
                                          self.weighted_metrics, self._target_tensors, rows))
             self._target_rows = rows
+            if slots is not None:
+                self._functions.keep_slots(slots)
 
     def _prepare_for(self, x: Any, targets: bool) -> None:
         """Build for the data `x` and compile, where that was put off.
@@ -285,8 +291,8 @@ class Model(TrainingOnGenerators, Network):
         inputs, targets, weights = self._data(x, y, sample_weight, targets=y is not None or x is not None)
         if steps is not None:
             function = self._function(TEST, weights is not None)
-            results = loops.evaluate_steps(function, [*inputs, *targets, *(weights or ())],
-                                       positive(steps, "steps", self.name), verbose)
+            results = loops.evaluate_steps(self, function, [*inputs, *targets, *(weights or ())],
+                                           positive(steps, "steps", self.name), verbose)
         else:
             size = positive(BATCH_SIZE if batch_size is None else batch_size, "batch_size", self.name)
             function, rows = self._rows(TEST, inputs, targets, weights)

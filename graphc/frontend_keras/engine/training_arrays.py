@@ -103,7 +103,8 @@ class FitLoop:
             if not first:
                 begin_epoch(self.model, self.callbacks, epoch)
                 self._shuffle()
-            finished = self._epoch_by_batches(epoch, first) if self.one_by_one else self._epoch_by_chunks(epoch, first)
+            one_by_one = self.one_by_one or self.model.stop_training  # one batch more, where a callback has said so
+            finished = self._epoch_by_batches(epoch, first) if one_by_one else self._epoch_by_chunks(epoch, first)
             logs: dict[str, Any] = {}
             if finished and self.validate is not None:
                 logs.update((f"val_{label}", value) for label, value in zip(self.labels, self.validate()))
@@ -287,16 +288,18 @@ def fit_steps(model: Any, function: Any, arrays: list[Any], callbacks: CallbackL
         end_epoch(model, callbacks, epoch, logs, epochs.stop, keeper, partial(Position, epoch + 1))
 
 
-def evaluate_steps(function: Any, arrays: list[Any], steps: int, verbose: int = 0) -> list[float]:
-    """Means of the results of `steps` steps."""
+def evaluate_steps(model: Any, function: Any, arrays: list[Any], steps: int, verbose: int = 0) -> list[float]:
+    """Means of the results of `steps` steps, and the last values of metrics with state."""
+    for metric in model.stateful_metric_functions:
+        metric.reset_states()
     bar = Progbar(target=steps) if verbose == 1 else None
-    feed, totals = Feed(arrays), list[float]()
+    feed, results = Feed(arrays), list[list[float]]()
     for step in range(steps):
-        values = [float(value) for value in function(feed())]
-        totals = [a + b for a, b in zip(totals, values)] if totals else values
+        results.append([float(value) for value in function(feed())])
         if bar is not None:
             bar.update(step + 1)
-    return [total / steps for total in totals]
+    return [column[-1] if name in model.stateful_metric_names else sum(column) / steps
+            for name, column in zip(model.metrics_names, zip(*results))]
 
 
 def predict_steps(function: Any, arrays: list[Any], steps: int, verbose: int = 0) -> list[np.ndarray]:

@@ -5,8 +5,9 @@ What does not live here: making batches ahead of their use (utils/data_utils.py)
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from collections.abc import Sequence as Listing
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -144,11 +145,12 @@ class _Stream:
 
     sequence  where they come from, or None
     ordered   what makes those of a Sequence ahead, or None
+    draws     the global generators whose numbers its batches depend on
     """
 
     def __init__(self, batches: Iterator[Any], sequence: Sequence | None = None,
-                 ordered: OrderedEnqueuer | None = None):
-        self.batches, self.sequence, self.ordered = batches, sequence, ordered
+                 ordered: OrderedEnqueuer | None = None, draws: Set[str] | None = None):
+        self.batches, self.sequence, self.ordered, self.draws = batches, sequence, ordered, draws or frozenset()
 
     def take(self, step: int, steps: int) -> Any:
         """The next batch, for step number `step` of `steps`."""
@@ -163,23 +165,24 @@ class _Stream:
         if self.ordered is not None:
             self.ordered.end_epoch()
 
-    def position(self) -> tuple[Any, Any]:
-        """For a checkpoint: where the batches and the Sequence are; the global generators where not as they are now."""
+    def position(self) -> tuple[Any, dict[str, Any]]:
+        """For a checkpoint: where the batches and the Sequence are, and the generators that were further back there."""
         if self.sequence is None:
-            return None, None
-        queue, before = (None, None) if self.ordered is None else (self.ordered.position(), self.ordered.before_next())
-        chance, state = before or (None, self.sequence.get_state())
-        return {"queue": queue, "sequence": state}, chance
+            return None, {}
+        noted = None if self.ordered is None else self.ordered.before_next()
+        chance, state = noted or ({}, self.sequence.get_state())
+        return ({"queue": None if self.ordered is None else self.ordered.position(), "sequence": state},
+                {name: chance[name] for name in self.draws & chance.keys()})
 
 
 @contextmanager
 def _opened(source: Any, wanted: int, queueing: tuple[int, int, bool], shuffle: bool = False, done: int = 0,
-            position: Any = None, draws: bool = False) -> Iterator[_Stream]:
+            position: Any = None, draws: Set[str] | None = None) -> Iterator[_Stream]:
     """The batches of a source, of which `wanted` will be taken.
 
     done      how many were taken before, by a training that goes on
     position  what the position of the stream was then
-    draws     whether a Sequence's random numbers have to be repeated from a checkpoint
+    draws     of a stream whose position will be asked for: the global generators that its batches depend on
     """
     workers, max_queue_size, use_multiprocessing = queueing
     ordered = isinstance(source, Sequence)
@@ -195,14 +198,20 @@ def _opened(source: Any, wanted: int, queueing: tuple[int, int, bool], shuffle: 
                                   GeneratorEnqueuer(source, use_multiprocessing))
     enqueuer.wanted = wanted
     if isinstance(enqueuer, OrderedEnqueuer):
-        enqueuer.remembers = draws
+        enqueuer.remembers = draws is not None
         if position is not None:
-            enqueuer.start_at(position["queue"])
+            enqueuer.start_at(position["queue"] or _in_order(len(source), done))
     enqueuer.start(workers, max_queue_size)
     try:
-        yield _Stream(enqueuer.get(), *((source, enqueuer) if isinstance(enqueuer, OrderedEnqueuer) else ()))
+        yield (_Stream(enqueuer.get(), source, enqueuer, draws) if isinstance(enqueuer, OrderedEnqueuer) else
+               _Stream(enqueuer.get()))
     finally:
         enqueuer.stop()
+
+
+def _in_order(count: int, done: int) -> dict[str, Any]:
+    """The position of a queue after `done` batches of a Sequence that were not made ahead."""
+    return {"order": list(range(count)), "left": count - done % count, "ended": False}
 
 
 def _is_stream(source: Any) -> bool:
@@ -258,11 +267,11 @@ def _ready(model: Any, source: Any) -> Any:
     return _again(batch, source)
 
 
-def _first(sequence: Sequence) -> tuple[Any, bool]:
-    """The first batch, and whether random numbers are drawn for it; looking at it changes no later batch."""
-    chance, state = global_random.get_state(), sequence.get_state()
+def _first(sequence: Sequence) -> tuple[Any, frozenset[str]]:
+    """The first batch, and the global generators drawn from for it; looking at it changes no later batch."""
+    chance, state = global_random.get_state(), copy.deepcopy(sequence.get_state())
     batch = sequence[0]
-    draws = not global_random.same(chance, global_random.get_state())
+    draws = global_random.changed(chance, global_random.get_state())
     global_random.set_state(chance)
     if state is not None:
         sequence.set_state(state)
@@ -311,7 +320,7 @@ class _Validation:
         if self.from_stream:
             self.stream = streams.enter_context(_opened(
                 self.data, self.steps * (epochs - done), self.queueing, done=self.steps * done, position=position,
-                draws=remembers and _first(self.data)[1]))
+                draws=_first(self.data)[1] if remembers else None))
 
     def results(self, batch_size: int) -> list[float]:
         """The loss and the metrics; arrays are tested in batches of `batch_size`."""
@@ -324,11 +333,11 @@ class _Validation:
 
 
 def _keeper(model: Any, checkpoint: Any, callbacks: Any, source: Any, steps: int, span: range,
-            validation: _Validation, shuffle: bool) -> tuple[Keeper | None, bool]:
-    """Who makes the checkpoints of this call, if anybody does; whether the Sequence's batches draw random numbers."""
+            validation: _Validation, shuffle: bool) -> tuple[Keeper | None, frozenset[str] | None]:
+    """Who makes the checkpoints of this call, and the global generators that its batches depend on; or None twice."""
     backup = backup_of(checkpoint, callbacks)
     if backup is None:
-        return None, False
+        return None, None
     for one in [source, *([validation.data] if validation.from_stream else [])]:
         _check_position_known(one)
     batch, draws = _first(source)
@@ -375,8 +384,9 @@ def _train(model: Any, batches: _Stream, steps: int, span: range, callbacks: Any
 
 def _position(batches: _Stream, validation: _Validation, epoch: int, batch: int, size: int) -> Position:
     stream, chance = batches.position()
-    tested = None if validation.stream is None else validation.stream.position()[0]
-    return Position(epoch, batch, size=size, stream={"training": stream, "validation": tested}, chance=chance)
+    tested, chance_of_tests = (None, {}) if validation.stream is None else validation.stream.position()
+    return Position(epoch, batch, size=size, stream={"training": stream, "validation": tested},
+                    chance={**global_random.get_state(), **chance_of_tests, **chance})
 
 
 def _train_step(model: Any, batch: Any, step: int, callbacks: Any, class_weight: Any) -> int:

@@ -106,14 +106,12 @@ class CheckpointFolder:
         Raises StorageError (an OSError) where the disk refuses, CheckpointError for what a checkpoint cannot hold; the
         checkpoints before are then as they were.
         """
-        arrays: dict[str, np.ndarray] = {}
-        text = json.dumps(packing.pack(state, arrays, "the state"), allow_nan=False).encode()
-        parse_json(text, "the state")  # what is written can be read
-        number = max(self.numbers(), default=0) + 1
-        name = f"ckpt-{number}"
-        temporary = self.path / f"{name}.tmp-{os.getpid()}"
+        text, arrays = _written(state)
         with self._refusals("the checkpoint could not be written; those before it are whole",
                             "Make room or give another folder, then call fit again: it goes on from the last one."):
+            number = max(self.numbers(), default=0) + 1
+            name = f"ckpt-{number}"
+            temporary = self.path / f"{name}.tmp-{os.getpid()}"
             try:
                 remove_folder(temporary)
                 OPS.mkdir(temporary)
@@ -213,6 +211,19 @@ class CheckpointFolder:
             raise ModelFormatError("the content is not what was written", where=f"{folder.name}/{name}",
                                    expected=f"SHA-256 {entry[1][:16]}")
         return content
+
+
+def _written(state: Any) -> tuple[bytes, dict[str, np.ndarray]]:
+    """A value as text and arrays that can be read again. Raises CheckpointError for what a checkpoint cannot hold."""
+    arrays: dict[str, np.ndarray] = {}
+    try:
+        text = json.dumps(packing.pack(state, arrays, "the state"), allow_nan=False).encode()
+        parse_json(text, "the state")
+    except RecursionError as error:
+        raise CheckpointError("a value that holds itself, or is nested too deeply", where="the state") from error
+    except ModelFormatError as error:
+        raise CheckpointError("a value that a checkpoint cannot hold", where="the state", got=str(error)) from error
+    return text, arrays
 
 
 def _entry(name: str, entry: Any) -> tuple[int, str]:

@@ -39,8 +39,8 @@ def available() -> bool:
 class Processes(Workers):
     """`count` processes that carry out `make(*arguments)`, in the order in which the arguments are handed in.
 
-    NumPy's and Python's global generators are seeded anew for each call: by what NumPy's was in this process when the
-    processes were started, and by the number of the call. So random batches depend neither on which process makes them
+    NumPy's and Python's global generators are seeded anew for each call: by numbers drawn from NumPy's here when the
+    processes are started, and by the number of the call. So random batches depend neither on which process makes them
     nor on when, and no two are alike because of the fork.
 
     calls  how many calls there were before, and since
@@ -49,7 +49,7 @@ class Processes(Workers):
 
     def __init__(self, count: int, make: Callable[..., Any], calls: int = 0, seed: list[int] | None = None):
         self.calls = calls
-        self.seed = [int(x) for x in np.random.get_state()[1][:8]] if seed is None else seed  # type: ignore[index]
+        self.seed = np.random.randint(1 << 32, size=8, dtype=np.uint32).tolist() if seed is None else seed
         self._pairs = [_started(make, self.seed) for _ in range(count)]
         self._free = list(self._pairs)
         super().__init__(count)
@@ -125,7 +125,12 @@ def _process(pipe: Any, make: Callable[..., Any], seed: list[int]) -> None:
 def _answer(make: Callable[..., Any], args: tuple[Any, ...]) -> bytes:
     """The pickled pair of whether it went well and the result or what was raised."""
     try:
-        return pickle.dumps((True, make(*args)), pickle.HIGHEST_PROTOCOL)
+        batch = make(*args)
+        try:
+            return pickle.dumps((True, batch), pickle.HIGHEST_PROTOCOL)
+        except Exception as error:
+            raise WorkerError("a batch cannot be sent to the process that trains", where="use_multiprocessing",
+                              expected="arrays", got=f"{type(batch).__name__}, {error}") from None
     except BaseException as error:
         error.add_note(f"in a process that makes batches:\n{''.join(traceback.format_tb(error.__traceback__))}")
         try:

@@ -6,6 +6,7 @@ names Keras has here.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 import random
@@ -101,7 +102,11 @@ class SequenceEnqueuer(ABC):
             self.use_multiprocessing = False
         self.workers, self._size = workers, max(1, max_queue_size)
         self._pool = self._new_pool(**self._processes_before())
-        self._begin()
+        try:
+            self._begin()
+        except BaseException:
+            self.stop()
+            raise
 
     def _new_pool(self, calls: int = 0, seed: list[int] | None = None) -> Workers:
         if not self.use_multiprocessing:
@@ -177,8 +182,8 @@ class OrderedEnqueuer(SequenceEnqueuer):
     """The batches of a Sequence, epoch after epoch, each in its place.
 
     shuffle    whether each epoch takes them in a new order, by Python's own generator (`random.shuffle`)
-    remembers  whether a thread notes, before it makes a batch, the state of NumPy's and Python's generators and that of
-               the sequence: for positions in sequences that draw random numbers while they make batches
+    remembers  whether a thread notes, before it makes a batch, the states of NumPy's and Python's generators and of the
+               sequence: for positions in sequences that change while they make batches
 
     `sequence.on_epoch_end()` runs when the last batch of an epoch has been used, in the thread that uses them, and
     before a batch of the next epoch is made. Raises ArgumentError for a sequence without batches.
@@ -189,7 +194,7 @@ class OrderedEnqueuer(SequenceEnqueuer):
     def __init__(self, sequence: Any, use_multiprocessing: bool = False, shuffle: bool = False):
         super().__init__(sequence, use_multiprocessing)
         self.shuffle = shuffle
-        self._before: deque[tuple[Any, Any]] = deque()
+        self._before: deque[tuple[dict[str, Any], Any]] = deque()
         self._order: list[int] = []
         self._waiting: deque[int] = deque()
         self._left = 0
@@ -206,7 +211,7 @@ class OrderedEnqueuer(SequenceEnqueuer):
                      if isinstance(pool, batch_processes.Processes) else None)
         return {"order": list(self._order), "left": self._left, "ended": self._ended, "processes": processes}
 
-    def before_next(self) -> tuple[Any, Any] | None:
+    def before_next(self) -> tuple[dict[str, Any], Any] | None:
         """What was noted before the next batch was made; None where none is being made ahead, or nothing noted."""
         if self._made:
             wait([self._made[0]])
@@ -224,7 +229,6 @@ class OrderedEnqueuer(SequenceEnqueuer):
     def _begin(self) -> None:
         self._order = list(range(len(self.sequence)))
         if not self._order:
-            self.stop()
             raise ArgumentError("the sequence has no batches", where=type(self.sequence).__name__)
         if self._start is None:
             self._begin_epoch()
@@ -249,7 +253,7 @@ class OrderedEnqueuer(SequenceEnqueuer):
         return self._noting if self.remembers and not self.use_multiprocessing else self.sequence.__getitem__
 
     def _noting(self, index: int) -> Any:
-        self._before.append((global_random.get_state(), self.sequence.get_state()))
+        self._before.append((global_random.get_state(), copy.deepcopy(self.sequence.get_state())))
         return self.sequence[index]
 
     def _call(self) -> tuple[Any, ...] | None:
@@ -286,7 +290,7 @@ class OrderedEnqueuer(SequenceEnqueuer):
         if changes and isinstance(self._pool, batch_processes.Processes):
             self._pool.close()
             self._pool.end()
-            self._pool = self._new_pool(self._pool.calls)
+            self._pool = self._new_pool(self._pool.calls, self._pool.seed)
 
 
 def _is_of_processes(found: Any) -> bool:

@@ -34,9 +34,9 @@ def set_state(state: dict[str, Any]) -> None:
         raise CheckpointError("not a state of NumPy's generator", where="random", got=str(error)) from error
 
 
-def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
-    """Whether the next numbers are the same."""
-    return _plain(a) == _plain(b)
+def changed(before: dict[str, Any], after: dict[str, Any]) -> frozenset[str]:
+    """The names of the generators from which numbers were drawn between two states."""
+    return frozenset(name for name in before if _plain(before[name]) != _plain(after[name]))
 
 
 def _plain(state: Any) -> Any:

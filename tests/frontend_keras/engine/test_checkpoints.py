@@ -6,6 +6,7 @@ What does not live here: crashes, full disks and the like (tests/faults).
 import datetime
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -299,6 +300,46 @@ class Noisy(Mixed):
         self.order, self.made = state["order"].copy(), state["made"]
 
 
+class OwnGenerator(Batches):
+    """Draws from a generator of its own, whose state is all that it tells."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = np.random.RandomState(5)
+
+    def __getitem__(self, i):
+        x, y = super().__getitem__(i)
+        return x + self.generator.rand(*x.shape).astype("f4"), y
+
+    def get_state(self):
+        return self.generator.get_state()
+
+    def set_state(self, state):
+        self.generator.set_state(state)
+
+
+class Live(Batches):
+    """Tells an array that it goes on to change, and takes the one it gets as its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = np.zeros(5)
+
+    def __getitem__(self, i):
+        self.seen[i] += 1
+        x, y = super().__getitem__(i)
+        return x * np.float32(self.seen[i]), y
+
+    def on_epoch_end(self):
+        np.random.shuffle(self.seen)
+
+    def get_state(self):
+        return self.seen
+
+    def set_state(self, state):
+        self.seen = state
+
+
 def pictures(**kwargs):
     flow = preprocessing.image.ImageDataGenerator(horizontal_flip=True, rotation_range=30, shear_range=0.2)
     return flow.flow(X.reshape(50, 5, 1, 1), Y, batch_size=10, **kwargs)
@@ -310,7 +351,7 @@ def on_pictures():
     return model
 
 
-RANDOM_SEQUENCES = {"own": (mlp, Noisy), "pictures": (on_pictures, pictures),
+RANDOM_SEQUENCES = {"global": (mlp, Noisy), "own": (mlp, OwnGenerator), "live": (mlp, Live), "pictures": (on_pictures, pictures),
                     "seeded pictures": (on_pictures, lambda: pictures(seed=5)),
                     "pictures in their order": (on_pictures, lambda: pictures(shuffle=False))}
 
@@ -331,6 +372,49 @@ def test_sequences_that_draw_random_numbers(tmp_path, kind, workers, steps, stop
     expected = trained(model, fit=fit)
     assert trained(model, backup(tmp_path, frequency), stop, fit=fit) is None
     assert trained(model, backup(tmp_path, frequency), fit=fit, seed=2 if any(tmp_path.glob("ckpt-*")) else 1) == expected
+
+
+class Augmented(Batches):
+    """Draws from NumPy's generator; Python's is that of shuffling, in another thread."""
+
+    def __getitem__(self, i):
+        x, y = super().__getitem__(i)
+        return x + np.float32(np.random.normal()), y
+
+
+@pytest.mark.parametrize("validation", [Augmented, Live, OwnGenerator])
+@pytest.mark.parametrize(("stop", "frequency"), [(8, 1), (11, "epoch")])
+def test_random_batches_of_the_validation(tmp_path, validation, stop, frequency):
+    def fit(model, **kwargs):
+        del kwargs["batch_size"]
+        random.seed(4 if not any(tmp_path.glob("ckpt-*")) else 5)
+        return model.fit_generator(Batches(), validation_data=validation(), validation_steps=3, **kwargs)
+
+    expected = trained(mlp, fit=fit)
+    assert trained(mlp, backup(tmp_path, frequency), stop, fit=fit) is None
+    assert trained(mlp, backup(tmp_path, frequency), fit=fit, seed=2) == expected
+
+
+def test_a_checkpoint_changes_nothing_of_a_sequence(tmp_path):
+    def fit(model, **kwargs):
+        del kwargs["batch_size"]
+        random.seed(4)
+        return model.fit_generator(Live(), **kwargs)
+
+    assert trained(mlp, backup(tmp_path, 2), fit=fit) == trained(mlp, fit=fit)
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 1), (1, 0), (0, 2)])
+def test_another_number_of_workers_goes_on(tmp_path, before, after):
+    def fit(workers):
+        def run(model, **kwargs):
+            del kwargs["batch_size"]
+            return model.fit_generator(Batches(), workers=workers, shuffle=False, **kwargs)
+        return run
+
+    expected = trained(mlp, fit=fit(before))
+    assert trained(mlp, backup(tmp_path, 1), 8, fit=fit(before)) is None
+    assert trained(mlp, backup(tmp_path, 1), fit=fit(after), seed=2) == expected
 
 
 @pytest.mark.parametrize(("make", "workers", "stop"), [(Batches, 2, 7), (Drawing, 1, 12), (Drawing, 1, 8), (Drawing, 2, 13)])
@@ -364,6 +448,52 @@ def test_generators_are_refused(tmp_path):
 
 
 # ---- refusals
+
+
+class Held(callbacks.Callback):
+    def __init__(self, state):
+        super().__init__()
+        self.state = state
+
+    def get_state(self):
+        return self.state
+
+    def set_state(self, state):
+        self.state = state
+
+
+def holding_itself():
+    state = []
+    state.append(state)
+    return state
+
+
+@pytest.mark.parametrize("state", ["x" * 70_000, holding_itself(), object(), {"a": np.array([None])}],
+                         ids=["long", "itself", "object", "objects"])
+def test_what_a_checkpoint_cannot_hold(tmp_path, state):
+    with pytest.raises(CheckpointError, match="cannot hold|holds itself"):
+        trained(mlp, backup(tmp_path, "epoch"), callbacks=lambda: [Held(state)])
+
+
+def test_arrays_given_to_a_callback_may_be_changed(tmp_path):
+    first, second = Held(np.zeros(3)), Held(np.ones(3))
+    assert trained(mlp, backup(tmp_path, 1), 8, callbacks=lambda: [first]) is None
+    assert trained(mlp, backup(tmp_path, 1), callbacks=lambda: [second]) is not None
+    second.state += 1
+    np.testing.assert_array_equal(second.state, 1)
+
+
+def test_the_state_of_another_callback_of_that_name(tmp_path):
+    other = type("EarlyStopping", (Held,), {})(3)
+    assert trained(mlp, backup(tmp_path, 1), 8, callbacks=lambda: [other]) is None
+    with pytest.raises(CheckpointError, match="EarlyStopping: the state of a callback is of another kind; got 3"):
+        trained(mlp, backup(tmp_path, 1), callbacks=lambda: [callbacks.EarlyStopping("loss")])
+
+
+def test_a_folder_that_vanishes(tmp_path):
+    gone = callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epoch == 1 and shutil.rmtree(tmp_path / "kept"))
+    with pytest.raises(StorageError):
+        trained(mlp, backup(tmp_path / "kept", "epoch"), callbacks=lambda: [gone])
 
 
 OTHERS = {

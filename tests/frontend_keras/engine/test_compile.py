@@ -190,6 +190,17 @@ def test_stateful_metrics_count_over_batches_and_start_anew_each_epoch():
     assert history["val_positives"] == [1, 1]
 
 
+def test_stateful_metrics_count_over_steps():
+    model = binary()
+    model.compile("sgd", "mse", metrics=[Positives()])
+    y = np.array([1, 0, 1, 1, 0, 0, 1, 1.0])
+    for _ in range(2):
+        assert model.evaluate(X, y, steps=3, verbose=0)[1] == 15
+    history = model.fit(X, y, steps_per_epoch=2, epochs=2, verbose=0, validation_data=(X, y), validation_steps=3).history
+    assert history["positives"] == [10, 10]
+    assert history["val_positives"] == [15, 15]
+
+
 def test_trainable_takes_effect_with_the_next_compile():
     model = Sequential([Dense(3, input_dim=4), Dense(1)])
     model.compile("sgd", "mse")
@@ -232,6 +243,25 @@ def test_an_own_loss_takes_targets_of_its_own_shape(loss, target, own):
     assert model.evaluate(X, target, verbose=0) == pytest.approx([want, want], rel=1e-5)
     assert model.fit(X, target, batch_size=8, verbose=0).history["loss"] == pytest.approx([want], rel=1e-5)
     assert model.train_on_batch(X, target)[0] < want
+
+
+def mean_apart(y_true, y_pred):
+    return K.mean(K.square(K.mean(y_true, axis=-1, keepdims=True) - y_pred), axis=-1)
+
+
+def test_targets_of_other_shapes_leave_the_optimizer_its_state():
+    """The loss is the same for all widths, and so is the training."""
+    def trained(widths):
+        np.random.seed(0)
+        model = Sequential([Dense(3, input_dim=4)])
+        model.compile("adam", mean_apart)
+        for width in widths:
+            model.train_on_batch(X, np.ones((8, width)))
+            model.evaluate(X, np.ones((8, max(widths))), verbose=0)
+        return [*model.get_weights(), *model.optimizer.get_weights()]
+
+    for a, b in zip(trained([5, 5, 5, 5]), trained([5, 7, 7, 4]), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
 def test_an_own_loss_may_meet_several_shapes():

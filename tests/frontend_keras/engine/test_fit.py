@@ -454,3 +454,15 @@ def test_tensors_of_the_model_as_data():
     np.testing.assert_array_equal(model.predict_on_batch(None), np.zeros((50, 3)))
     assert model.train_on_batch(None, None) == pytest.approx(want, rel=1e-5)
     assert model.fit(steps_per_epoch=2, epochs=2, verbose=0).history["loss"][1] < want
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_stop_before_an_epoch_leaves_one_batch_of_it(watched):
+    """As Keras has it, which looks after each batch."""
+    model, steps = softmax_mlp(), []
+    stop = callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(model, "stop_training", epoch == 1))
+    watching = callbacks.LambdaCallback(on_batch_end=lambda batch, logs: steps.append(batch))
+    history = model.fit(X, Y, batch_size=10, epochs=4, verbose=0, callbacks=[stop, watching] if watched else [stop])
+    assert history.epoch == [0, 1]
+    assert K.get_value(model.optimizer.iterations) == 6
+    assert steps == ([0, 1, 2, 3, 4, 0] if watched else [])
