@@ -21,6 +21,8 @@ BOUNDS = {  # (type, op, least B, what is expected)
     "reduce_max": ("f32[B,3]", "reduce_max(%x){axes=(0,)}", 1, "a size of axis 0 of at least 1"),
     "reduce_min": ("f32[3,B]", "reduce_min(%x){axes=(0,1)}", 1, "a size of axis 1 of at least 1"),
     "argmax": ("f32[B,3]", "argmax(%x){axis=0}", 1, "a size of axis 0 of at least 1"),
+    "argmin": ("f32[2,B]", "argmin(%x){axis=1}", 1, "a size of axis 1 of at least 1"),
+    "log_softmax": ("f32[B,3]", "log_softmax(%x){axis=0}", 1, "a size of axis 0 of at least 1"),
     "softmax": ("f32[3,B]", "softmax(%x){axis=1}", 1, "a size of axis 1 of at least 1"),
     "logsumexp": ("f32[3,B]", "logsumexp(%x){axes=(1,)}", 1, "a size of axis 1 of at least 1"),
     "windows": ("f32[2,B]", "windows(%x){axes=(1,), shape=(3,), strides=(1,), dilations=(2,)}", 5, "a size of axis 1 of at least 5"),

@@ -27,7 +27,8 @@ MODULES = {
     "checkpoint": {
         **{f"{SAVING}/{name}.py": [*CHECKPOINTS, f"{FILES}/test_edges.py"] for name in ("packing", "tensors")},
         **{path: CHECKPOINTS + TRAININGS for path in (
-            f"{SAVING}/checkpoints.py", f"{ENGINE}/keeping.py", f"{ENGINE}/resuming.py")}},
+            f"{SAVING}/checkpoints.py", f"{ENGINE}/keeping.py", f"{ENGINE}/resuming.py",
+            "graphc/frontend_keras/utils/global_random.py")}},
     "verifier": {"graphc/ir/verify.py": ["tests/ir/test_verify.py"], "graphc/ir/checks.py": ["tests/ir/test_ops.py"],
                  "graphc/ir/sizes.py": ["tests/ir/test_sizes.py"]},
 }

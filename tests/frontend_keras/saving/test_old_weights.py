@@ -61,6 +61,17 @@ def test_convolutions_of_keras_1(tmp_path):
     check(L.Conv3D(4, 2, input_shape=(2, 4, 4, 4), **first), lambda w: [w[0].transpose(4, 3, 0, 1, 2), w[1]], tmp_path)
 
 
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+def test_convolutional_recurrence_of_keras_1(data_format, tmp_path):
+    def old(weights):
+        parts = gates(weights, 4, (0, 2, 1, 3))
+        return [w.transpose(3, 2, 0, 1) if w.ndim == 4 and data_format == "channels_first" else w for w in parts]
+
+    shape = (3, 2, 5, 6) if data_format == "channels_first" else (3, 5, 6, 2)
+    check(L.ConvLSTM2D(4, (3, 2), input_shape=shape, data_format=data_format), old, tmp_path, "1.2.2")
+    check(L.Conv3D(4, 2, input_shape=(4, 4, 4, 2)), lambda w: w, tmp_path, "1.2.2")
+
+
 def test_kernels_of_theano_are_turned(tmp_path):
     """Theano convolves, the others correlate; recurrent and depthwise kernels are the same."""
     for version in ("1.2.2", "2.2.4"):
