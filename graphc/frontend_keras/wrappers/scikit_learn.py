@@ -94,7 +94,8 @@ class BaseWrapper:
     def fit(self, x: Any, y: Any, **kwargs: Any) -> Any:
         """Make a new model and train it.
 
-        x  what the model takes: (samples, features) or others; also a list of rows, or a table of pandas
+        x  what the model takes: (samples, features) or others; also a list of rows, a table of pandas, or a sparse
+           matrix
         y  (samples,) or (samples, outputs)
 
         Keywords are those of a model's fit. Returns its History.
@@ -104,8 +105,9 @@ class BaseWrapper:
         history = model.fit(x, self._targets(model, array_like(y)),
                             **{**copy.deepcopy(self.filter_sk_params(Sequential.fit)), **kwargs})
         self.model = model
-        if getattr(x, "ndim", 0) == 2:
-            self.n_features_in_ = np.shape(x)[1]
+        shape: tuple[int, ...] = getattr(x, "shape", ())
+        if len(shape) == 2:
+            self.n_features_in_ = shape[1]
         return history
 
     def _targets(self, model: Any, y: Any, classes: int | None = None) -> Any:
@@ -129,13 +131,14 @@ class BaseWrapper:
         return tags.Tags(estimator_type=kind, target_tags=tags.TargetTags(required=True),
                          classifier_tags=tags.ClassifierTags() if kind == "classifier" else None,
                          regressor_tags=tags.RegressorTags() if kind == "regressor" else None,
-                         input_tags=tags.InputTags(three_d_array=True), non_deterministic=True)
+                         input_tags=tags.InputTags(three_d_array=True, sparse=True), non_deterministic=True)
 
 
 def array_like(x: Any) -> Any:
-    """Tables and lists of numbers as arrays; arrays, and lists of the arrays of several inputs, as they are."""
+    """Lists of numbers as an array. What the model takes itself stays: arrays, tables, sparse matrices and data in HDF5
+    files, which have a shape, and the data of several inputs."""
     several = isinstance(x, (list, tuple)) and len(x) > 0 and hasattr(x[0], "shape")
-    return x if several or isinstance(x, (np.ndarray, dict)) else np.asarray(x)
+    return x if several or isinstance(x, dict) or hasattr(x, "shape") else np.asarray(x)
 
 
 class KerasClassifier(BaseWrapper):

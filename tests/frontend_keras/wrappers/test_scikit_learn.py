@@ -201,6 +201,55 @@ class TestRegressor:
         assert estimator.score(POINTS, POINTS) == pytest.approx(expected, rel=1e-5)
 
 
+class Rows:
+    """Numbers that can be asked for their rows, and not for all at once, as those in a large file."""
+
+    def __init__(self, numbers):
+        self.numbers, self.shape, self.dtype = numbers, numbers.shape, numbers.dtype
+
+    def __len__(self):
+        return len(self.numbers)
+
+    def __getitem__(self, rows):
+        return self.numbers[rows]
+
+    def __array__(self, dtype=None, copy=None):
+        raise MemoryError
+
+
+class TestDataThatIsNoArray:
+    """Sparse matrices and rows in files are what the model takes, so that all results are those of the same numbers."""
+
+    KINDS = ("csr_matrix", "csr_array", "csc_matrix", "rows")
+
+    @staticmethod
+    def made(kind):
+        return Rows(POINTS) if kind == "rows" else getattr(pytest.importorskip("scipy.sparse"), kind)(POINTS)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_classifier(self, kind):
+        x, estimator = self.made(kind), KerasClassifier(one_sigmoid, kernel="ones", verbose=0)
+        estimator.fit(x, SIDES, shuffle=False, validation_data=(x, SIDES == "right"))
+        kernel, bias = estimator.model.get_weights()
+        right = 1 / (1 + np.exp(-(POINTS @ kernel + bias)))
+        np.testing.assert_allclose(estimator.predict_proba(x), np.hstack([1 - right, right]), atol=1e-6)
+        predicted = np.where(right[:, 0] > 0.5, "right", "left")
+        assert estimator.predict(x).tolist() == predicted.tolist()
+        assert estimator.score(x, SIDES) == pytest.approx((predicted == SIDES).mean(), abs=1e-6)
+        assert estimator.n_features_in_ == 2
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_regressor(self, kind):
+        x, estimator = self.made(kind), KerasRegressor(line, batch_size=60, verbose=0)
+        estimator.fit(x, HEIGHTS)
+        kernel, bias = estimator.model.get_weights()
+        # one step of SGD at 0.01 from zeros: the gradient of mean((0 - y)^2) is -2 x^T y / 60
+        np.testing.assert_allclose(kernel[:, 0], 0.02 * POINTS.T @ HEIGHTS / 60, rtol=1e-4)
+        expected = (POINTS @ kernel + bias)[:, 0]
+        np.testing.assert_allclose(estimator.predict(x), expected, atol=1e-6)
+        assert estimator.score(x, HEIGHTS) == pytest.approx(-np.mean((expected - HEIGHTS) ** 2), rel=1e-5)
+
+
 class TestScikitLearn:
     """What scikit-learn itself does with an estimator; its own results are the reference."""
 
@@ -235,6 +284,15 @@ class TestScikitLearn:
         assert scores.shape == (3,) and (scores > 0.5).all()  # a kernel of ones already sees the side
         by_metric = selection.cross_val_score(estimator, POINTS, SIDES, cv=3, scoring="roc_auc")
         assert (by_metric > 0.5).all()
+
+    def test_sparse_matrices(self):
+        """Folds of a sparse matrix score as those of the dense one."""
+        selection, sparse = pytest.importorskip("sklearn.model_selection"), pytest.importorskip("scipy.sparse")
+        estimator = KerasClassifier(one_sigmoid, kernel="ones", verbose=0, shuffle=False)
+        scores = [selection.cross_val_score(estimator, x, SIDES, cv=3) for x in (sparse.csr_matrix(POINTS), POINTS)]
+        np.testing.assert_allclose(*scores)
+        tags = pytest.importorskip("sklearn.utils")
+        assert not hasattr(tags, "get_tags") or tags.get_tags(estimator).input_tags.sparse
 
     def test_pipeline(self):
         pipeline = pytest.importorskip("sklearn.pipeline")
