@@ -57,8 +57,9 @@ class _Local(Convolution):
 class LocallyConnected1D(_Local):
     """A convolution along time with weights of its own for each new step.
 
-    Only padding="valid", strides as in Conv1D. Weights: kernel (new steps, size * channels, filters), bias (new steps,
-    filters). Raises ArgumentError for another padding, ShapeError for an unknown number of steps.
+    Only padding="valid", strides as in Conv1D. Inputs are (samples, steps, channels) whatever the data_format, which is
+    kept in the configuration alone. Weights: kernel (new steps, size * channels, filters), bias (new steps, filters).
+    Raises ArgumentError for another padding, ShapeError for an unknown number of steps.
     """
 
     rank = 1
@@ -73,14 +74,17 @@ class LocallyConnected1D(_Local):
         super().__init__(filters, kernel_size, strides, padding, data_format, activation, use_bias,
                          kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
                          activity_regularizer, kernel_constraint, bias_constraint, **kwargs)
+        self._given_format, self.data_format = data_format, "channels_last"
 
     def convolve(self, inputs: Any) -> Any:
         return K.local_conv1d(inputs, self.kernel, self.kernel_size, self.strides)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        del config["data_format"]
-        return config
+        if self._given_format is None:
+            del config["data_format"]
+            return config
+        return {**config, "data_format": self._given_format}
 
 
 class LocallyConnected2D(_Local):

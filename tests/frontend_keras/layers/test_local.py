@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from graphc.errors import ArgumentError, ShapeError
+from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.layers import Flatten, Input, LocallyConnected1D, LocallyConnected2D
 from graphc.frontend_keras.models import Sequential
 from graphc.frontend_keras.optimizers import SGD
 
+LAYOUTS = ("channels_first", "channels_last")
 RNG = np.random.default_rng(5)
 
 
@@ -54,6 +56,22 @@ def test_outputs_and_a_training_step(kind, shape, filters, size, strides, more):
     np.testing.assert_allclose(model.get_weights()[0][place], weights[0][place] - 0.01 * gradient, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:.*Keras 2 API")
+@pytest.mark.parametrize(("given", "kept"), [({}, None), *(({"data_format": one}, one) for one in LAYOUTS),
+                                             ({"dim_ordering": "th"}, "channels_first")])
+@pytest.mark.parametrize("everywhere", LAYOUTS)
+def test_steps_come_before_channels_in_every_data_format(given, kept, everywhere, fresh_session):
+    K.set_image_data_format(everywhere)
+    model = Sequential([LocallyConnected1D(2, 3, input_shape=(7, 5), **given)])
+    assert model.output_shape == (None, 5, 2)
+    x, weights = RNG.normal(size=(4, 7, 5)), [RNG.normal(size=w.shape) for w in model.get_weights()]
+    model.set_weights(weights)
+    np.testing.assert_allclose(model.predict(x), by_place(x, weights[0], (3,), (1,)) + weights[1], rtol=1e-4, atol=1e-5)
+    config = model.layers[0].get_config()
+    assert config.get("data_format") == kept
+    assert LocallyConnected1D.from_config(config).get_config() == config
+
+
 def test_shapes_of_the_weights_and_configuration():
     layer = LocallyConnected2D(3, (3, 2), strides=(2, 1), input_shape=(6, 5, 2), activation="relu", use_bias=False)
     Sequential([layer])
@@ -92,6 +110,7 @@ def test_fit_with_a_smaller_last_batch():
     (lambda: LocallyConnected2D(2, 3)(Input((4, 4))), ShapeError, "expected ndim=4, found ndim=3"),
     (lambda: LocallyConnected1D(2, 3)(Input((4, None))), ShapeError, "channel dimension"),
     (lambda: LocallyConnected1D(2, 3, padding="causal"), ArgumentError, 'only "valid" is supported'),
+    (lambda: LocallyConnected1D(2, 3, data_format="first"), ArgumentError, "data_format"),
     (lambda: LocallyConnected2D(2, 3, padding="same"), ArgumentError, 'only "valid" is supported'),
     (lambda: LocallyConnected2D(2, 3)(Input((None, 5, 2))), ShapeError, "should be fully-defined"),
     (lambda: LocallyConnected1D(2, 9)(Input((5, 2))), ShapeError, "larger than the input")])
