@@ -123,7 +123,7 @@ class Tokenizer:
         """Count in how many sequences each number occurs, for `sequences_to_matrix` without texts."""
         self.document_count += len(sequences)
         for sequence in sequences:
-            for number in set(sequence):
+            for number in set(map(int, sequence)):  # NumPy's numbers are no keys of JSON
                 self.index_docs[number] += 1
 
     def texts_to_sequences(self, texts: Iterable[str | list[str]]) -> list[list[int]]:

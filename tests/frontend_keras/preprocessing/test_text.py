@@ -141,6 +141,14 @@ class TestTokenizer:
         again.fit_on_texts(["The"])  # its tables count on
         assert again.word_docs["The"] == 3
 
+    @pytest.mark.parametrize("made", [np.array, lambda rows: np.array(rows, "float32"), lambda rows: rows])
+    def test_json_of_sequences(self, made):
+        tokenizer = Tokenizer(num_words=5)
+        tokenizer.fit_on_sequences(made([[1, 1, 2], [2, 3, 3]]))
+        assert json.loads(tokenizer.get_config()["index_docs"]) == {"1": 1, "2": 2, "3": 1}
+        again = tokenizer_from_json(tokenizer.to_json())
+        assert again.get_config() == tokenizer.get_config() and again.index_docs == {1: 1, 2: 2, 3: 1}
+
     @pytest.mark.parametrize("text", [
         "{", "[1]", '{"config": {"unknown": 1}}', '{"config": {"word_index": "[1]"}}',
         '{"config": {"index_word": "{\\"x\\": \\"a\\"}"}}', '{"config": {"word_counts": "{\\"x\\": \\"a\\"}"}}', "[" * 99999])
