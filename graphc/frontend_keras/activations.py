@@ -11,7 +11,8 @@ from typing import Any
 
 from graphc.errors import ArgumentError, ShapeError, warn
 from graphc.frontend_keras import backend as K
-from graphc.frontend_keras.utils.generic_utils import deserialize_keras_object
+from graphc.frontend_keras.engine.registry import deserialize_layer
+from graphc.frontend_keras.utils.generic_utils import deserialize_keras_object, serialize_keras_object
 
 # Klambauer et al., "Self-Normalizing Neural Networks", 2017, eq. 14: mean 0 and variance 1 are the fixed point.
 _SELU_ALPHA = 1.6732632423543772848170429916717
@@ -92,12 +93,28 @@ _ACTIVATIONS = MappingProxyType({function.__name__: function for function in (
 
 
 def serialize(activation: Any) -> Any:
-    """The name of an activation function."""
-    return activation.__name__
+    """The name of an activation function, or {"class_name", "config"} of a layer in its place.
+
+    Raises ArgumentError for what has neither a name nor a configuration, and for a layer with weights, which no
+    configuration holds.
+    """
+    if getattr(activation, "weights", None):
+        raise ArgumentError("the weights of this activation would be lost", where=type(activation).__name__,
+                            got=repr(activation), fix="Add it to the model as a layer of its own.")
+    try:
+        return serialize_keras_object(activation)
+    except ArgumentError as error:
+        error.where, error.fix = "activation", "Write it as a function with a name (def), or as a layer."
+        raise
 
 
 def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The function that `name` stands for. Raises ArgumentError for an unknown name."""
+    """The function that `name` stands for, or the layer of a configuration.
+
+    Raises ArgumentError for an unknown name, ModelFormatError for a configuration that does not fit its class.
+    """
+    if isinstance(name, Mapping):
+        return deserialize_layer(name, custom_objects)
     return deserialize_keras_object(name, module_objects=_ACTIVATIONS, custom_objects=custom_objects,
                                     printable_module_name="activation function")
 

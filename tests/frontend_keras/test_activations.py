@@ -1,11 +1,16 @@
 """Activations against NumPy in float64, and how names stand for them."""
 
+import copy
+import functools
+
 import numpy as np
 import pytest
 
-from graphc.errors import ArgumentError, ShapeError
+from graphc.errors import ArgumentError, ModelFormatError, ShapeError
 from graphc.frontend_keras import activations
 from graphc.frontend_keras import backend as K
+from graphc.frontend_keras import layers as L
+from graphc.frontend_keras.models import Sequential, clone_model, load_model, model_from_json, model_from_yaml
 
 X = np.array([[-7.5, -2.5, -1.0, -0.3], [0.0, 0.2, 1.5, 6.5]])
 KINKS = np.array([[-2.5, -1.0, 0.0], [0.5, 1.0, 2.5]])
@@ -101,3 +106,84 @@ def test_layer_as_activation_warns():
     layer = Layer()
     with pytest.warns(UserWarning, match="layer of its own"):
         assert activations.get(layer) is layer
+
+
+@pytest.mark.filterwarnings("ignore:Do not pass a layer instance")
+class TestLayerAsActivation:
+    """A layer in the place of a function is written as its class and its configuration."""
+
+    @staticmethod
+    def dense():
+        return Sequential([L.Dense(2, activation=L.LeakyReLU(0.25), input_shape=(2,))])
+
+    @staticmethod
+    def both_directions():
+        cell = L.SimpleRNN(2, activation=L.LeakyReLU(0.25))
+        return Sequential([L.Bidirectional(cell, input_shape=(1, 2))])
+
+    @staticmethod
+    def saved(ending):
+        def again(model, folder):
+            model.save(folder / f"model.{ending}")
+            return load_model(folder / f"model.{ending}", compile=False)
+
+        return again
+
+    @pytest.mark.parametrize("made", ["dense", "both_directions"])
+    @pytest.mark.parametrize("again", [
+        lambda model, _: model, lambda model, _: clone_model(model), lambda model, _: copy.deepcopy(model),
+        lambda model, _: model_from_json(model.to_json()), lambda model, _: model_from_yaml(model.to_yaml()),
+        saved("h5"), saved("keras")], ids=["itself", "clone", "deepcopy", "json", "yaml", "h5", "keras"])
+    def test_copies_compute_the_same(self, made, again, tmp_path, fresh_session):
+        model = getattr(self, made)()
+        kernel = np.array([[1.0, -2.0], [0.5, 1.0]])
+        values = {(2, 2): kernel, (2,): np.array([0.5, -0.5])}
+        model.set_weights([values[w.shape] for w in model.get_weights()])  # the first state is 0: no matter its kernel
+        twin = again(model, tmp_path)
+        twin.set_weights(model.get_weights())
+        x = np.array([[1.0, 2.0], [-3.0, 1.0]])
+        sums = x @ kernel + [0.5, -0.5]
+        wanted = np.where(sums > 0, sums, 0.25 * sums)
+        wanted = wanted if made == "dense" else np.hstack([wanted, wanted])
+        np.testing.assert_allclose(twin.predict(x.reshape(2, *model.input_shape[1:])), wanted, rtol=1e-6)
+
+    def test_gates(self):
+        cell = L.LSTM(2, activation=L.LeakyReLU(0.5), recurrent_activation=L.ReLU(max_value=1.0))
+        layer = L.Bidirectional(cell)
+        for one in (layer.forward_layer, layer.backward_layer, L.LSTM.from_config(cell.get_config())):
+            assert type(one.activation) is L.LeakyReLU and one.activation.alpha == 0.5
+            assert type(one.recurrent_activation) is L.ReLU and one.recurrent_activation.max_value == 1.0
+
+    def test_weights_would_be_lost(self):
+        model = Sequential([L.Dense(2, activation=L.PReLU(), input_dim=2)])
+        with pytest.raises(ArgumentError, match="PReLU: the weights of this activation.*a layer of its own"):
+            model.to_json()
+
+    @pytest.mark.parametrize(("config", "error", "message"), [
+        ({"class_name": "LeekyReLU", "config": {}}, ArgumentError, "Did you mean 'LeakyReLU'"),
+        ({"class_name": "LeakyReLU", "config": {"alpha": "a"}}, ArgumentError, "not a number"),
+        ({"class_name": "LeakyReLU"}, ModelFormatError, "class_name and config"),
+        ({"class_name": "LeakyReLU", "config": 3}, ModelFormatError, "not a dict")])
+    def test_bad_configurations(self, config, error, message):
+        with pytest.raises(error, match=message):
+            activations.get(config)
+
+
+class Doubled:
+    def __call__(self, x):
+        return 2 * x
+
+
+@pytest.mark.parametrize(("activation", "of_minus_one"), [(functools.partial(activations.relu, alpha=0.5), -0.5),
+                                                          (Doubled(), -2.0)], ids=["partial", "object"])
+def test_what_has_no_name_works_and_cannot_be_written(activation, of_minus_one, fresh_session):
+    model = Sequential([L.Dense(1, activation=activation, kernel_initializer="ones", input_dim=1)])
+    assert model.predict(-np.ones((1, 1))) == [[of_minus_one]]
+    for write in (model.to_json, lambda: clone_model(model), lambda: L.Bidirectional(L.GRU(1, activation=activation))):
+        with pytest.raises(ArgumentError, match=r"Cannot serialize.*(partial|Doubled).*a function with a name"):
+            write()
+
+
+def test_errors_about_shapes_are_seen_behind_an_activation_without_name():
+    with pytest.raises(ShapeError, match="larger than the input"):
+        L.Conv2D(2, 3, activation=Doubled())(L.Input((2, 64, 2)))

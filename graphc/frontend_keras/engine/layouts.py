@@ -33,17 +33,17 @@ def _fits(layer: Any, inputs: Any, arguments: Mapping[str, Any]) -> bool:
     tensors = to_list(inputs)
     if not all(K.is_tensor(x) for x in tensors):
         return False
-    nodes = _before([*_makers(tensors), *layer._inbound_nodes[:1]])
-    if not any(_reads_images(one) for one in (layer, *(node.outbound_layer for node in nodes))):
-        return False
-    with _channels_first():
-        try:
+    try:
+        nodes = _before([*_makers(tensors), *layer._inbound_nodes[:1]])
+        if not any(_reads_images(one) for one in (layer, *(node.outbound_layer for node in nodes))):
+            return False
+        with _channels_first():
             again = _Again()
             for node in nodes:
                 again.run(node)
             again.call(layer, [again.tensor(x) for x in tensors], arguments)
-        except Exception:  # advice is worth nothing more than silence, whatever a user's own layer raises
-            return False
+    except Exception:  # advice is worth nothing more than silence, whatever a user's own layer raises
+        return False
     return True
 
 

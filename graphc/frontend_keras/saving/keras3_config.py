@@ -110,6 +110,8 @@ def _layer_config(layer: Any) -> dict[str, Any]:
             found[key] = {**_initializer(value), "module": module, "registered_name": None}
         elif value == "hard_sigmoid_keras3":
             found[key] = "hard_sigmoid"
+        elif key in ("activation", "recurrent_activation") and isinstance(value, Mapping):
+            found[key] = _described(getattr(layer, key))
     if kind in ("TimeDistributed", "Bidirectional"):
         found["layer"] = _described(layer.layer if kind == "TimeDistributed" else layer.forward_layer)
         if kind == "Bidirectional":
