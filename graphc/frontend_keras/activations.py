@@ -14,6 +14,9 @@ from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.registry import deserialize_layer
 from graphc.frontend_keras.utils.generic_utils import deserialize_keras_object, serialize_keras_object
 
+__all__ = ["deserialize", "elu", "exponential", "get", "hard_sigmoid", "hard_sigmoid_keras3", "linear", "relu", "selu",
+           "serialize", "sigmoid", "softmax", "softplus", "softsign", "tanh"]
+
 # Klambauer et al., "Self-Normalizing Neural Networks", 2017, eq. 14: mean 0 and variance 1 are the fixed point.
 _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946

@@ -16,6 +16,9 @@ from graphc.frontend_keras.utils.checks import finite, known_keys, parameters_of
 from graphc.frontend_keras.utils.generic_utils import serialize_keras_object
 from graphc.frontend_keras.utils.named_objects import NamedObjects
 
+__all__ = ["Constraint", "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "deserialize", "get", "max_norm", "maxnorm",
+           "min_max_norm", "non_neg", "nonneg", "serialize", "unit_norm", "unitnorm"]
+
 
 class Constraint:
     """Base of the constraints."""

@@ -26,6 +26,12 @@ from graphc.frontend_keras.utils.checks import finite, known_keys, parameters_of
 from graphc.frontend_keras.utils.generic_utils import has_arg, serialize_keras_object
 from graphc.frontend_keras.utils.named_objects import NamedObjects
 
+__all__ = ["Constant", "Identity", "Initializer", "Ones", "Orthogonal", "RandomNormal", "RandomUniform",
+           "TruncatedNormal", "VarianceScaling", "Zeros", "constant", "deserialize", "get", "glorot_normal",
+           "glorot_uniform", "he_normal", "he_uniform", "identity", "lecun_normal", "lecun_uniform", "normal", "one",
+           "ones", "orthogonal", "random_normal", "random_uniform", "serialize", "truncated_normal", "uniform", "zero",
+           "zeros"]
+
 # Standard deviation of a standard normal variable truncated to [-2, 2].
 _TRUNCATED_STDDEV = 0.87962566103423978
 _MODES = ("fan_in", "fan_out", "fan_avg")

@@ -18,6 +18,12 @@ from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.utils.checks import known_keys
 from graphc.frontend_keras.utils.generic_utils import class_name_of, deserialize_keras_object, serialize_keras_object
 
+__all__ = ["KLD", "MAE", "MAPE", "MSE", "MSLE", "binary_crossentropy", "categorical_crossentropy", "categorical_hinge",
+           "cosine", "cosine_proximity", "deserialize", "get", "hinge", "kld", "kullback_leibler_divergence",
+           "logcosh", "mae", "mape", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error",
+           "mean_squared_logarithmic_error", "mse", "msle", "poisson", "serialize", "sparse_categorical_crossentropy",
+           "squared_hinge"]
+
 
 def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
     """mean((y_pred - y_true)^2)."""

@@ -13,6 +13,8 @@ from graphc.frontend_keras.utils.checks import finite, known_keys
 from graphc.frontend_keras.utils.generic_utils import serialize_keras_object
 from graphc.frontend_keras.utils.named_objects import NamedObjects
 
+__all__ = ["L1L2", "Regularizer", "deserialize", "get", "l1", "l1_l2", "l2", "serialize"]
+
 
 class Regularizer:
     """Base of the penalties."""

@@ -16,6 +16,8 @@ from graphc.errors import ArgumentError, ModelFormatError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.applications.pretrained import PublishedFile
 
+__all__ = ["decode_predictions", "preprocess_input"]
+
 CLASS_INDEX = PublishedFile(
     "imagenet_class_index.json",
     "https://s3.amazonaws.com/deep-learning-models/image-models/imagenet_class_index.json",

@@ -56,3 +56,6 @@ from graphc.frontend_keras.backend import tensorflow_backend
 
 accept_arrays(globals())
 del accept_arrays
+
+__all__ = sorted(name for name, value in globals().items()  # modules left out: `random` is also one of the user's
+                 if not name.startswith("_") and not isinstance(value, type(graphc)))

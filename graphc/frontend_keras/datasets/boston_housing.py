@@ -10,6 +10,8 @@ import numpy as np
 from graphc.errors import ArgumentError
 from graphc.frontend_keras.datasets.files import arrays_of, located, same_length
 
+__all__ = ["load_data"]
+
 _ORIGIN = "https://s3.amazonaws.com/keras-datasets/boston_housing.npz"
 _HASH = "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5"
 Pair = tuple[np.ndarray, np.ndarray]

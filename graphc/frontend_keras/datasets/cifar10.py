@@ -10,6 +10,8 @@ import os
 from graphc.frontend_keras.datasets.cifar import Pair, load_batch, pair
 from graphc.frontend_keras.datasets.files import located
 
+__all__ = ["load_data"]
+
 _ORIGIN = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 
 

@@ -11,6 +11,8 @@ from graphc.errors import ArgumentError
 from graphc.frontend_keras.datasets.cifar import Pair, load_batch, pair
 from graphc.frontend_keras.datasets.files import located
 
+__all__ = ["load_data"]
+
 _ORIGIN = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
 
 

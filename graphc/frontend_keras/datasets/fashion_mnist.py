@@ -11,6 +11,8 @@ import numpy as np
 
 from graphc.frontend_keras.datasets.files import idx_of, located, same_length
 
+__all__ = ["load_data"]
+
 _ORIGIN = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 Pair = tuple[np.ndarray, np.ndarray]
 

@@ -12,6 +12,8 @@ import numpy as np
 from graphc.frontend_keras.datasets.files import arrays_of, json_of, located, same_length
 from graphc.frontend_keras.datasets.words import Numbering, Pair, parted, renamed, shuffled, texts_of
 
+__all__ = ["get_word_index", "load_data"]
+
 _ORIGIN = "https://s3.amazonaws.com/text-datasets/"
 _HASH, _INDEX_HASH = "599dadb1135973df5b59232a0e9a887c", "bfafd718b763782e994055a2d397834f"
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from graphc.frontend_keras.datasets.files import arrays_of, located, same_length
 
+__all__ = ["load_data"]
+
 _ORIGIN = "https://s3.amazonaws.com/img-datasets/mnist.npz"
 _HASH = "8a61469f7ea1b51cbae51d4f78837e45"
 Pair = tuple[np.ndarray, np.ndarray]

@@ -12,6 +12,8 @@ import numpy as np
 from graphc.frontend_keras.datasets.files import arrays_of, json_of, located, same_length
 from graphc.frontend_keras.datasets.words import Numbering, Pair, parted, renamed, shuffled, texts_of
 
+__all__ = ["get_word_index", "load_data"]
+
 _ORIGIN = "https://s3.amazonaws.com/text-datasets/"
 _HASH, _INDEX_HASH = "87aedbeb0cb229e378797a632c1997b6", "4d44cc38712099c9e383dc6e5f11a921"
 

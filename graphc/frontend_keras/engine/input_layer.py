@@ -17,6 +17,8 @@ from graphc.frontend_keras.engine.node import Node
 from graphc.frontend_keras.engine.shapes import default_name, shape_argument
 from graphc.frontend_keras.utils.generic_utils import unpack_singleton
 
+__all__ = ["Input", "InputLayer"]
+
 MAX_RANK = 32
 
 

@@ -20,6 +20,8 @@ from graphc.frontend_keras.engine.registry import deserialize_layer, serialize_l
 from graphc.frontend_keras.engine.shapes import shape_argument
 from graphc.frontend_keras.engine.training import Model
 
+__all__ = ["Sequential"]
+
 
 class Sequential(Model):
     """Layers one after the other.

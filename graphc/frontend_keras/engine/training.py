@@ -33,6 +33,8 @@ from graphc.frontend_keras.engine.training_generator import TrainingOnGenerators
 from graphc.frontend_keras.engine.traversal import traceable
 from graphc.frontend_keras.utils.generic_utils import unpack_singleton
 
+__all__ = ["Model", "NotCompiledError"]
+
 BATCH_SIZE = 32
 
 

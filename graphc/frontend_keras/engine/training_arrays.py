@@ -22,6 +22,9 @@ from graphc.frontend_keras.engine.rows import Order, Pace, Rows
 from graphc.frontend_keras.engine.symbolic_data import Feed
 from graphc.frontend_keras.utils.progbar import Progbar
 
+__all__ = ["FitLoop", "batch_shuffled", "begin_epoch", "end_epoch", "epochs_from", "evaluate_loop", "evaluate_steps",
+           "fit_steps", "pace", "predict_loop", "predict_steps", "run_batches"]
+
 SHOWN_SECONDS = 0.05
 """How long a native call may take while a progress bar is shown: the bar's own interval."""
 SILENT_SECONDS = 0.5

@@ -35,6 +35,8 @@ from graphc.frontend_keras.utils.data_utils import (
 from graphc.frontend_keras.utils.generic_utils import to_list, unpack_singleton
 from graphc.frontend_keras.utils.progbar import Progbar
 
+__all__ = ["DataExhaustedError", "TrainingOnGenerators"]
+
 
 class DataExhaustedError(GraphcError, StopIteration):
     """A generator ended before the steps did; a StopIteration, as in Keras."""

@@ -15,6 +15,8 @@ from graphc.frontend_keras.engine.input_spec import InputSpec
 from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.utils.checks import finite
 
+__all__ = ["ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax", "ThresholdedReLU"]
+
 
 class LeakyReLU(Layer):
     """x where x >= 0, else alpha * x."""

@@ -20,6 +20,8 @@ from graphc.frontend_keras.layers.recurrent import RECURRENT_1
 from graphc.frontend_keras.layers.recurrent_base import RNN
 from graphc.frontend_keras.layers.recurrent_cells import LSTMCell
 
+__all__ = ["ConvLSTM2D", "ConvLSTM2DCell", "ConvRNN2D"]
+
 
 class ConvLSTM2DCell(LSTMCell):
     """One step over images: i, f, o = gate(x * W + h * U + b), g = activation(x * Wc + h * Uc + bc), * a convolution.

@@ -22,6 +22,8 @@ from graphc.frontend_keras.layers.recurrent_base import RNN
 from graphc.frontend_keras.layers.recurrent_cells import GRUCell, LSTMCell
 from graphc.frontend_keras.utils.generic_utils import has_arg
 
+__all__ = ["CuDNNGRU", "CuDNNLSTM"]
+
 GATES = {"LSTM": 4, "GRU": 3}
 
 

@@ -15,6 +15,8 @@ from graphc.frontend_keras.engine.base_layer import Layer
 from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.engine.shapes import positive
 
+__all__ = ["Embedding"]
+
 
 class Embedding(Layer):
     """Whole numbers (batch, ...) to vectors (batch, ..., output_dim).

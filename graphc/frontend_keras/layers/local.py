@@ -14,6 +14,8 @@ from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.layers.convolutional_base import CONVERT_1, KERAS_1, Convolution, input_of_steps, sizes_apart
 from graphc.frontend_keras.utils.checks import KeywordError
 
+__all__ = ["LocallyConnected1D", "LocallyConnected2D"]
+
 
 class _Local(Convolution):
     """Base of the locally connected layers: a kernel for each place, and a bias for each place and filter."""

@@ -13,6 +13,9 @@ from graphc.errors import ArgumentError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.base_layer import Layer
 
+__all__ = ["Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract", "add", "average",
+           "concatenate", "dot", "maximum", "minimum", "multiply", "subtract"]
+
 Shape = tuple[int | None, ...]
 
 

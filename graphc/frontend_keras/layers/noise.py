@@ -13,6 +13,8 @@ from graphc.frontend_keras.engine.base_layer import Layer
 from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.utils.checks import finite
 
+__all__ = ["AlphaDropout", "GaussianDropout", "GaussianNoise"]
+
 # Klambauer et al., "Self-Normalizing Neural Networks", 2017: what a dropped unit becomes is -scale * alpha of SELU.
 _DROPPED = -1.6732632423543772848170429916717 * 1.0507009873554804934193349852946
 

@@ -21,6 +21,8 @@ from graphc.frontend_keras.engine.input_spec import InputSpec
 from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.utils.checks import KeywordError, finite
 
+__all__ = ["BatchNormalization"]
+
 BATCH_NORMALIZATION_1 = MappingProxyType({"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"})
 _VARIANCES = ("sample", "batch", "batch unless 4-D")
 

@@ -11,6 +11,12 @@ from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.layers.convolutional_base import CONVERT_1, SpatialLayer, numbers, padding_word
 
+__all__ = ["AveragePooling1D", "AveragePooling2D", "AveragePooling3D", "AvgPool1D", "AvgPool2D", "AvgPool3D",
+           "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D", "GlobalAvgPool1D",
+           "GlobalAvgPool2D", "GlobalAvgPool3D", "GlobalMaxPool1D", "GlobalMaxPool2D", "GlobalMaxPool3D",
+           "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "MaxPool1D", "MaxPool2D", "MaxPool3D",
+           "MaxPooling1D", "MaxPooling2D", "MaxPooling3D"]
+
 POOLING_1D_1 = {"pool_length": "pool_size", "stride": "strides", "border_mode": "padding"}
 POOLING_1 = {"border_mode": "padding", "dim_ordering": "data_format"}
 

@@ -22,6 +22,8 @@ from graphc.frontend_keras.engine.registry import deserialize_layer, serialize_l
 from graphc.frontend_keras.layers.recurrent_stacked import HoldsCells
 from graphc.frontend_keras.utils.generic_utils import CustomObjectScope, has_arg, to_list
 
+__all__ = ["Bidirectional", "TimeDistributed", "Wrapper"]
+
 MERGE_MODES = ("sum", "mul", "ave", "concat", None)
 
 

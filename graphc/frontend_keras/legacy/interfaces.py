@@ -25,6 +25,18 @@ from graphc.frontend_keras.layers.recurrent import RECURRENT_1
 from graphc.frontend_keras.optimizers.base import either_order
 from graphc.frontend_keras.utils.checks import KeywordError
 
+__all__ = ["generate_legacy_interface", "generate_legacy_method_interface", "legacy_add_weight_support",
+           "legacy_batchnorm_support", "legacy_conv1d_support", "legacy_conv2d_support", "legacy_conv3d_support",
+           "legacy_convlstm2d_support", "legacy_cropping2d_support", "legacy_cropping3d_support",
+           "legacy_deconv2d_support", "legacy_dense_support", "legacy_dropout_support", "legacy_embedding_support",
+           "legacy_gaussiandropout_support", "legacy_gaussiannoise_support", "legacy_generator_methods_support",
+           "legacy_get_updates_support", "legacy_global_pooling_support", "legacy_input_support",
+           "legacy_lambda_support", "legacy_model_constructor_support", "legacy_pooling1d_support",
+           "legacy_pooling2d_support", "legacy_pooling3d_support", "legacy_prelu_support", "legacy_recurrent_support",
+           "legacy_separable_conv2d_support", "legacy_spatialdropout1d_support", "legacy_spatialdropoutNd_support",
+           "legacy_upsampling1d_support", "legacy_upsampling2d_support", "legacy_upsampling3d_support",
+           "legacy_zeropadding2d_support", "legacy_zeropadding3d_support"]
+
 Method = Callable[..., Any]
 
 

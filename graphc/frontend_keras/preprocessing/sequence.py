@@ -16,6 +16,9 @@ from graphc.errors import ArgumentError, IndexRangeError, ShapeError
 from graphc.frontend_keras.preprocessing.configurations import config_of, described, parsed
 from graphc.frontend_keras.utils.data_utils import Sequence as BatchSequence
 
+__all__ = ["TimeseriesGenerator", "make_sampling_table", "pad_sequences", "skipgrams",
+           "timeseries_generator_from_json"]
+
 _EULER = 0.577
 _SIDES = ("pre", "post")
 _SEEDS = 10_000_000

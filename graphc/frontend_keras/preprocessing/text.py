@@ -16,6 +16,8 @@ import numpy as np
 from graphc.errors import ArgumentError, DTypeError, ModelFormatError, warn
 from graphc.frontend_keras.preprocessing.configurations import config_of, described, parsed
 
+__all__ = ["Tokenizer", "hashing_trick", "one_hot", "text_to_word_sequence", "tokenizer_from_json"]
+
 _FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 _MODES = ("binary", "count", "tfidf", "freq")
 _TABLES = ("word_counts", "word_docs", "index_docs", "index_word", "word_index")

@@ -11,6 +11,9 @@ import numpy as np
 
 from graphc.errors import ArgumentError, ShapeError
 
+__all__ = ["PaddingError", "conv_input_length", "conv_output_length", "convert_kernel", "deconv_length",
+           "normalize_padding", "normalize_tuple"]
+
 PADDINGS = ("valid", "same", "causal")
 
 

@@ -14,7 +14,9 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from graphc.errors import ArgumentError, IndexRangeError, ModelFormatError
-from graphc.frontend_keras.utils.hdf5_dict import H5Dict, h5dict  # noqa: F401 (Keras has them here)
+from graphc.frontend_keras.utils.hdf5_dict import H5Dict, h5dict
+
+__all__ = ["H5Dict", "HDF5Matrix", "ask_to_proceed_with_overwrite", "h5dict"]
 
 Normalizer = Callable[[np.ndarray], np.ndarray]
 

@@ -16,6 +16,9 @@ from graphc.errors import ArgumentError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.utils.conv_utils import convert_kernel
 
+__all__ = ["LayoutError", "convert_all_kernels_in_model", "convert_dense_weights_data_format", "count_params",
+           "get_source_inputs", "print_summary"]
+
 _CHAIN = (65, (0.45, 0.85, 1.0), ("Layer (type)", "Output Shape", "Param #"))
 _NETWORK = (98, (0.33, 0.55, 0.67, 1.0), ("Layer (type)", "Output Shape", "Param #", "Connected to"))
 

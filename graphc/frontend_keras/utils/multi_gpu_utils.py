@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 
 from graphc.errors import ArgumentError
 
+__all__ = ["multi_gpu_model"]
+
 
 def multi_gpu_model(model: Any, gpus: Any = None, cpu_merge: bool = True, cpu_relocation: bool = False) -> NoReturn:
     """Always raises ArgumentError (a ValueError), as Keras does on a machine with one GPU: use the model itself."""

@@ -11,6 +11,8 @@ import numpy as np
 
 from graphc.errors import ArgumentError, IndexRangeError
 
+__all__ = ["normalize", "to_categorical"]
+
 
 def to_categorical(y: Any, num_classes: int | None = None, dtype: Any = "float32") -> np.ndarray:
     """One-hot rows for integer labels.

@@ -16,6 +16,8 @@ from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras.utils.extras import MissingLibraryError, optional
 from graphc.runtime.files import replacing
 
+__all__ = ["model_to_dot", "plot_model"]
+
 RANKDIRS = ("TB", "LR", "BT", "RL")
 
 

@@ -19,6 +19,8 @@ from graphc.frontend_keras.utils.checks import did_you_mean
 from graphc.frontend_keras.utils.generic_utils import has_arg, to_list
 from graphc.frontend_keras.utils.np_utils import to_categorical
 
+__all__ = ["BaseWrapper", "KerasClassifier", "KerasRegressor", "NotTrainedError"]
+
 _USES: tuple[Callable[..., Any], ...] = (Sequential.fit, Sequential.predict, Sequential.predict_classes,
                                          Sequential.evaluate)
 
