@@ -81,9 +81,9 @@ class TrainingOnGenerators:
         validation_data  (x, y), (x, y, sample_weight), a generator or a Sequence
         shuffle          whether each epoch takes the batches of a Sequence in a new order; not with workers=0
         checkpoint       as for `fit`, with Sequences whose batches depend on their number, on what `get_state` returns
-                         and on NumPy's and Python's global generators. Where those are drawn from for batches, several
-                         threads would share them in an order of their own: use one, none, or processes (which see what
-                         `on_epoch_end` changes, but keep for themselves what `__getitem__` does)
+                         and on NumPy's and Python's global generators. Whether it draws from these is seen at its first
+                         batch; several threads would share them in an order of their own: use one, none, or processes
+                         (which see what `on_epoch_end` changes, but keep for themselves what `__getitem__` does)
 
         Raises ArgumentError for checkpoints with generators, whose place nobody knows.
         """
