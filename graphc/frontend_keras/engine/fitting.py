@@ -20,7 +20,7 @@ from graphc.frontend_keras.engine.keeping import Keeper, backup_of
 from graphc.frontend_keras.engine.resuming import Position
 from graphc.frontend_keras.engine.shapes import positive
 from graphc.frontend_keras.engine.symbolic_data import refuse_symbolic
-from graphc.frontend_keras.utils.checks import KeywordError
+from graphc.frontend_keras.utils.checks import KeywordError, finite
 from graphc.frontend_keras.utils.generic_utils import slice_arrays
 
 Split = tuple[list[Any], list[Any], list[Any] | None]
@@ -35,14 +35,16 @@ def fit(model: Any, x: Any, y: Any, batch_size: int | None, epochs: int, verbose
     if x is None and y is None and steps_per_epoch is None:
         raise ArgumentError("If fitting from data tensors, you should specify the `steps_per_epoch` argument",
                             where=model.name)
-    batch_size = _batch_size(model, batch_size, steps_per_epoch)
+    span = range(epoch_number(initial_epoch, "initial_epoch"), epoch_number(epochs, "epochs"))
+    _check_shuffle(shuffle)
+    batch_size, steps_per_epoch = _batches(model, batch_size, steps_per_epoch)
+    validation_steps = _validation_steps(validation_steps, steps_per_epoch)
     data = model._data(x, y, sample_weight, class_weight, batch_size)
     if batch_size is not None:
         refuse_symbolic([*data[0], *data[1]], "fit", "steps_per_epoch")
     data, held_out = _split(model, data, validation_data, validation_split, batch_size)
-    _check_steps(steps_per_epoch, validation_steps, held_out)
+    _check_steps(steps_per_epoch, validation_steps, data, held_out)
     samples = data[0][0].shape[0] if data[0] else None
-    span = range(epoch_number(initial_epoch, "initial_epoch"), epoch_number(epochs, "epochs"))
     found = make_callbacks(model, callbacks, verbose, steps_per_epoch)
     with ExitStack() as stack:
         keeper = _keeper(model, checkpoint, callbacks, data, held_out, batch_size, shuffle, span, steps_per_epoch)
@@ -133,21 +135,35 @@ def epoch_number(value: Any, name: str) -> int:
     return number
 
 
-def _batch_size(model: Any, batch_size: int | None, steps: int | None) -> int | None:
-    """The size of a batch; None where steps are counted, which take all of the data."""
+def _check_shuffle(given: Any) -> None:
+    if isinstance(given, str) and given != "batch":
+        raise ArgumentError("`shuffle` is no way to shuffle", where="fit", expected='True, False or "batch"',
+                            got=repr(given))
+
+
+def _batches(model: Any, batch_size: int | None, steps: int | None) -> tuple[int | None, int | None]:
+    """The size of a batch, or the number of steps, which each take all of the data; the other one is None."""
     if steps is None:
-        return positive(32 if batch_size is None else batch_size, "batch_size", model.name)
-    positive(steps, "steps_per_epoch", model.name)
+        return positive(32 if batch_size is None else batch_size, "batch_size", model.name), None
     if batch_size is not None:
         raise ArgumentError("If steps_per_epoch is set, the `batch_size` must be None", where=model.name,
                             got=batch_size)
-    return None
+    return None, positive(steps, "steps_per_epoch", model.name)
 
 
-def _check_steps(steps: int | None, validation_steps: int | None, held_out: Split | None) -> None:
-    if validation_steps is not None and steps is None:
+def _validation_steps(given: int | None, steps: int | None) -> int | None:
+    if not given:
+        return None
+    if steps is None:
         raise ArgumentError("Can only use `validation_steps` when doing step-wise training, i.e. `steps_per_epoch` "
                             "must be set", where="fit")
+    return positive(given, "validation_steps", "fit")
+
+
+def _check_steps(steps: int | None, validation_steps: int | None, data: Split, held_out: Split | None) -> None:
+    if validation_steps is not None and held_out is None and (data[0] or data[1]):
+        raise ArgumentError("`validation_steps` without data to validate on", where="fit", got=validation_steps,
+                            expected="validation_data or validation_split", fix="Only tensors of the model need none.")
     if held_out is not None and steps is not None and validation_steps is None:
         raise ArgumentError("Must specify `validation_steps` to perform validation when doing step-wise training",
                             where="fit")
@@ -159,16 +175,14 @@ def _check_steps(steps: int | None, validation_steps: int | None, held_out: Spli
 def _split(model: Any, data: Split, validation_data: Any, share: float, batch_size: int | None
            ) -> tuple[Split, Split | None]:
     """The data to train on, and those to validate on."""
-    if validation_data is not None and len(validation_data):
-        if len(validation_data) not in (2, 3):
-            raise ArgumentError("When passing validation_data, it must contain 2 (x_val, y_val) or 3 (x_val, y_val, "
-                                f"val_sample_weights) items, however it contains {len(validation_data)} items",
-                                where="fit")
-        x, y, *weight = validation_data
-        return data, model._data(x, y, weight[0] if weight else None, None, batch_size)
+    given = validation_parts(validation_data, "fit")
+    if given is not None:
+        x, y, weight = given
+        return data, model._data(x, y, weight, None, batch_size)
+    share = 0.0 if share is None else finite(share, "validation_split", "fit")
     if not share:
         return data, None
-    refuse_symbolic([*data[0], *data[1]], "fit, validation_split", "validation_data")
+    refuse_symbolic([*data[0], *data[1]] or model.inputs, "fit, validation_split", "validation_data")
     count = int(data[0][0].shape[0])
     at = int(count * (1.0 - share)) if 0.0 < share < 1.0 else 0
     if not 0 < at < count:
@@ -179,13 +193,31 @@ def _split(model: Any, data: Split, validation_data: Any, share: float, batch_si
     return sides[0], sides[1]  # type: ignore[return-value]
 
 
+def validation_parts(given: Any, where: str) -> tuple[Any, Any, Any] | None:
+    """x, y and the sample weights of validation data that are arrays; None where there are none (or False).
+
+    Raises ArgumentError for anything but a tuple or list of 2 or 3.
+    """
+    several = isinstance(given, (list, tuple))
+    if given is None or given is False or (several and not given):
+        return None
+    if not several or len(given) not in (2, 3):
+        count = f", however it contains {len(given)} items" if several else ""
+        raise ArgumentError("`validation_data` should be a tuple `(x_val, y_val)` or `(x_val, y_val, "
+                            "val_sample_weights)`: it must contain 2 (x_val, y_val) or 3 (x_val, y_val, "
+                            f"val_sample_weights) items{count}", where=where, got=f"{given!r:.200}",
+                            fix="Generators and Sequences go to fit_generator." if where == "fit" else "")
+    x, y, *weight = given
+    return x, y, weight[0] if weight else None
+
+
 def _validation(model: Any, held_out: Split | None, batch_size: int | None, steps: int | None
                 ) -> Callable[[], list[float]] | None:
     """A function that gives the loss and metrics on the held-out data."""
-    if held_out is None and not steps:
+    if held_out is None and steps is None:
         return None
     inputs, targets, weights = held_out or ([], [], None)
-    if steps or batch_size is None:
+    if batch_size is None:
         function = model._function(TEST, weights is not None)
         arrays = [*inputs, *targets, *(weights or ())]
         return lambda: loops.evaluate_steps(model, function, arrays, int(steps or 1))
@@ -207,11 +239,16 @@ def as_keras(model: Any, data: Split) -> list[Any]:
 def make_callbacks(model: Any, given: Sequence[Any] | None, verbose: int, steps: int | None) -> CallbackList:
     """The user's callbacks among Keras's own, for one call of fit; `model.history` is a new History.
 
-    Raises KeywordError (a TypeError) unless `given` is a list.
+    Raises KeywordError (a TypeError) unless `given` is a list of such.
     """
     if given is not None and not isinstance(given, (list, tuple)):
         raise KeywordError("`callbacks` is a list of callbacks", where="fit", got=type(given).__name__,
                            fix="Put it into brackets.")
+    for one in given or ():
+        if isinstance(one, type) or not hasattr(one, "set_model"):
+            raise KeywordError("`callbacks` holds what is no callback", where="fit", got=f"{one!r:.200}",
+                               expected="instances of keras.callbacks.Callback",
+                               fix=f"Make one of the class: {one.__name__}(...)." if isinstance(one, type) else "")
     model.history = History()
     found: list[Any] = [BaseLogger(stateful_metrics=model.stateful_metric_names)]
     if verbose:

@@ -22,11 +22,14 @@ def weight_arrays(sample_weight: Any, class_weight: Any, targets: Sequence[Any],
     sample_weight  an array, or arrays by position or name; (samples,), or (samples, steps) in mode "temporal"
     class_weight   class -> weight, or such dicts by position or name; sample_weight goes before it
 
-    Entries for outputs that do not exist are ignored with a warning. Raises ShapeError, ArgumentError (ValueErrors),
-    KeywordError, DTypeError (TypeErrors).
+    Entries for outputs that do not exist, and class weights that are no dict, are ignored with a warning. Raises
+    ShapeError, ArgumentError (ValueErrors), KeywordError, DTypeError (TypeErrors).
     """
     by_sample = _per_output(sample_weight, names, "sample_weight")
     by_class = _per_output(class_weight, names, "class_weight")
+    for one in by_class:
+        if one is not None and not isinstance(one, Mapping):
+            warn(f"`class_weight` is no dict of class -> weight and is ignored: {one!r:.200}")
     if all(w is None for w in by_sample) and not any(isinstance(c, Mapping) for c in by_class):
         for name, target, mode in zip(names, targets, modes):
             _check_mode(name, target, None, mode)
@@ -35,7 +38,8 @@ def weight_arrays(sample_weight: Any, class_weight: Any, targets: Sequence[Any],
 
 
 def _per_output(given: Any, names: Sequence[str], what: str) -> list[Any]:
-    if given is None or (hasattr(given, "__len__") and len(given) == 0):
+    shape = getattr(given, "shape", None)
+    if given is None or (shape[:1] == (0,) if shape is not None else hasattr(given, "__len__") and not len(given)):
         return [None] * len(names)
     if len(names) == 1:
         if isinstance(given, (list, tuple)) and len(given) == 1 and not np.isscalar(given[0]):
@@ -103,6 +107,9 @@ def _by_class(name: str, target: Any, class_weight: Mapping[Any, float]) -> np.n
 
 def _numbers(values: Any, what: str, name: str) -> np.ndarray:
     try:
-        return np.asarray(values, dtype=K.floatx())
+        array = np.asarray(values)
+        if array.dtype == object and any(one is None for one in array.flat):
+            raise TypeError("None")
+        return np.asarray(array, dtype=K.floatx())
     except (TypeError, ValueError) as error:
         raise DTypeError(f"`{what}` holds no numbers", where=name, expected="numbers", got=f"{error!s:.200}") from error

@@ -305,7 +305,7 @@ class Model(TrainingOnGenerators, Network):
         """The outputs for `x`, in the order of the samples; a list where the model has several outputs."""
         fast = self._fast.get(PREDICT)
         if (fast is not None and type(x) is np.ndarray and x.shape[1:] == fast[0] and not verbose and steps is None
-                and 0 < len(x) <= (batch_size or BATCH_SIZE)):
+                and 0 < len(x) <= (BATCH_SIZE if batch_size is None else batch_size if type(batch_size) is int else 0)):
             return fast[1]((x,))[0]
         if x is None and steps is None:
             raise ArgumentError("If predicting from data tensors, you should specify the `steps` argument",

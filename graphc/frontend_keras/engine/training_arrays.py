@@ -9,11 +9,13 @@ What does not live here: checks and preparation of the data (training.py, standa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from collections.abc import Sequence as Listing
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from graphc.errors import ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.callbacks import BaseLogger, Callback, CallbackList, ProgbarLogger, needs_batches
 from graphc.frontend_keras.engine.keeping import Keeper
@@ -254,6 +256,8 @@ def predict_loop(function: Any, rows: Rows, batch_size: int, verbose: int = 0) -
     seen = 0
     for _, sizes, outputs in run_batches(function, rows, batch_size, pace(rows, batch_size, bar is not None)):
         joined = [np.asarray(out).reshape(-1, *np.shape(out)[2:]) for out in outputs]
+        if any(len(out) != sum(sizes) for out in joined):
+            raise _no_batch_axis([np.shape(out)[1:] for out in outputs])
         if not results:
             results = joined if sum(sizes) == rows.count else [
                 np.empty((rows.count, *out.shape[1:]), out.dtype) for out in joined]
@@ -313,4 +317,22 @@ def predict_steps(function: Any, arrays: list[Any], steps: int, verbose: int = 0
         parts.append(function(feed()))
         if bar is not None:
             bar.update(step + 1)
-    return [np.concatenate(column) for column in zip(*parts)]
+    return [in_a_row(column) for column in zip(*parts)]
+
+
+def in_a_row(parts: Listing[np.ndarray]) -> np.ndarray:
+    """What one output gave for several batches, one after the other. Raises ShapeError where that cannot be."""
+    if any(np.ndim(part) == 0 for part in parts):
+        raise _no_batch_axis([np.shape(part) for part in parts])
+    try:
+        return np.concatenate(parts)
+    except ValueError as error:
+        raise ShapeError("outputs of different shapes cannot be joined", where="predict", got=f"{error!s:.200}",
+                         expected="batches that differ in their first axis only",
+                         fix="Pad them, or call predict_on_batch for each.") from error
+
+
+def _no_batch_axis(shapes: Listing[tuple[int, ...]]) -> ShapeError:
+    return ShapeError("an output has no batch axis, so that predictions of several batches cannot be joined",
+                      where="predict", expected="one row for each sample", got=f"shapes {shapes!s:.200}",
+                      fix="Call predict_on_batch for each batch.")

@@ -5,10 +5,11 @@ import re
 import numpy as np
 import pytest
 
+from graphc.errors import ArgumentError, GraphcError, ShapeError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import callbacks, optimizers
 from graphc.frontend_keras.engine import rows, training_arrays
-from graphc.frontend_keras.layers import Dense, Dropout, Input
+from graphc.frontend_keras.layers import Dense, Dropout, Input, Lambda
 from graphc.frontend_keras.models import Model, Sequential
 
 RANDOM = np.random.RandomState(3)
@@ -372,18 +373,63 @@ def test_nb_epoch_is_renamed():
     ({"batch_size": 2.5}, ValueError, "`batch_size` is not a positive integer"),
     ({"epochs": 1.5}, ValueError, "`epochs` is not a number of epochs"),
     ({"epochs": -1}, ValueError, "`epochs`"),
+    ({"initial_epoch": "1"}, ValueError, "`initial_epoch` is not a number of epochs"),
+    ({"shuffle": "bach"}, ValueError, "`shuffle` is no way to shuffle"),
     ({"validation_split": 1.0}, ValueError, "leaves no samples on one side"),
+    ({"validation_split": "0.1"}, ValueError, "`validation_split` is not a number"),
+    ({"validation_data": iter([(X, Y)])}, ValueError, "Generators and Sequences go to fit_generator"),
+    ({"validation_data": 5}, ValueError, "`validation_data` should be a tuple"),
+    ({"validation_data": X[:2]}, ValueError, "`validation_data` should be a tuple"),
+    ({"validation_data": {"x": X, "y": Y}}, ValueError, "`validation_data` should be a tuple"),
+    ({"sample_weight": np.array(2.0)}, ValueError, "Found a sample_weight array with shape ()"),
     ({"callbacks": callbacks.History()}, TypeError, "list of callbacks"),
+    ({"callbacks": [None]}, TypeError, "expected instances of keras.callbacks.Callback; got None"),
+    ({"callbacks": [callbacks.EarlyStopping]}, TypeError, "Make one of the class: EarlyStopping(...)"),
     ({"validation_steps": 3}, ValueError, "Can only use `validation_steps` when doing step-wise training"),
     ({"steps_per_epoch": 3, "batch_size": 4}, ValueError, "the `batch_size` must be None"),
     ({"steps_per_epoch": 3, "validation_split": 0.5}, ValueError, "Must specify `validation_steps`"),
+    ({"steps_per_epoch": 3, "validation_split": 0.5, "validation_steps": 0}, ValueError, "Must specify `validation_st"),
+    ({"steps_per_epoch": 3, "validation_steps": 2}, ValueError, "`validation_steps` without data to validate on"),
+    *(({"steps_per_epoch": 2, "validation_split": 0.5, "validation_steps": wrong}, ValueError,
+       "`validation_steps` is not a positive integer") for wrong in ("a", -2, 2.5)),
     ({"x": None, "y": None}, ValueError, "you should specify the `steps_per_epoch` argument"),
 ])
 def test_arguments_that_make_no_sense(arguments, kind, message):
     model = softmax_mlp()
-    with pytest.raises(kind, match=re.escape(message)):
+    before = model.get_weights()
+    with pytest.raises(kind, match=re.escape(message)) as refused:
         model.fit(**{"x": X, "y": Y, "verbose": 0, **arguments})
+    assert isinstance(refused.value, GraphcError)
+    np.testing.assert_equal(model.get_weights(), before)
     assert model.fit(X, Y, verbose=0).epoch == [0]
+
+
+@pytest.mark.parametrize("wrong", ["32", 0, -1, 2.5, [3], True])
+def test_a_wrong_batch_size_is_refused_the_second_time_too(wrong):
+    model = softmax_mlp()
+    want = model.predict(X[:2])
+    for run in (model.predict, lambda x, batch_size: model.evaluate(x, Y[:2], batch_size, verbose=0)):
+        with pytest.raises(ArgumentError, match="`batch_size` is not a positive integer"):
+            run(X[:2], batch_size=wrong)
+    np.testing.assert_array_equal(model.predict(X[:2], batch_size=np.int64(2)), want)
+
+
+@pytest.mark.parametrize("arguments", [{"steps_per_epoch": np.int64(2)}, {"batch_size": np.int64(25)}])
+def test_numpy_integers_in_checkpoints(arguments, tmp_path):
+    model = softmax_mlp()
+    history = model.fit(X, Y, verbose=0, checkpoint=tmp_path, **arguments)
+    again = softmax_mlp().fit(X, Y, verbose=0, checkpoint=tmp_path, **{key: int(value) for key, value in arguments.items()})
+    assert again.history == history.history
+
+
+def test_outputs_without_a_batch_axis():
+    x = Input((5,))
+    model = Model(x, Lambda(lambda x: K.mean(x), output_shape=())(x))
+    np.testing.assert_allclose(model.predict(X, batch_size=50), X.mean(), rtol=1e-5)
+    np.testing.assert_allclose(model.predict_on_batch(X), X.mean(), rtol=1e-5)
+    for arguments in ({"batch_size": 20}, {"steps": 2}):
+        with pytest.raises(ShapeError, match=r"an output has no batch axis.*got shapes \["):
+            model.predict(X, **arguments)
 
 
 def test_steps_take_all_of_the_data():
@@ -449,6 +495,8 @@ def test_tensors_of_the_model_as_data():
     model.compile("sgd", "mse", target_tensors=K.variable(Y))
     model.set_weights([np.zeros((5, 3)), np.zeros(3)])
     want = (Y ** 2).mean()
+    with pytest.raises(ValueError, match="should specify the `validation_data` argument"):
+        model.fit(steps_per_epoch=1, validation_split=0.5, validation_steps=1, verbose=0)
     assert model.test_on_batch(None, None) == pytest.approx(want, rel=1e-5)
     assert model.evaluate(steps=2, verbose=0) == pytest.approx(want, rel=1e-5)
     np.testing.assert_array_equal(model.predict_on_batch(None), np.zeros((50, 3)))
@@ -466,3 +514,7 @@ def test_a_stop_before_an_epoch_leaves_one_batch_of_it(watched):
     assert history.epoch == [0, 1]
     assert K.get_value(model.optimizer.iterations) == 6
     assert steps == ([0, 1, 2, 3, 4, 0] if watched else [])
+
+
+    history = model.fit(steps_per_epoch=2, epochs=2, validation_steps=2, verbose=0).history
+    assert history["val_loss"][1] < history["loss"][1] < want

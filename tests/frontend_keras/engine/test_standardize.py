@@ -254,3 +254,13 @@ def test_weights_that_are_no_numbers():
         chain().train_on_batch(X, np.zeros(8), sample_weight=np.array(["a"] * 8))
     with pytest.raises(TypeError, match="`class_weight` holds no numbers"):
         chain().train_on_batch(X, np.zeros(8), class_weight={0: "much"})
+    with pytest.raises(TypeError, match="`class_weight` holds no numbers"):
+        chain().train_on_batch(X, np.zeros(8), class_weight={0: None})
+    with pytest.raises(TypeError, match="`sample_weight` holds no numbers"):
+        chain().train_on_batch(X, np.zeros(8), sample_weight=[None] * 8)
+
+
+@pytest.mark.parametrize("given", ["balanced", [1.0, 2.0], np.ones(2)])
+def test_class_weights_that_are_no_dict_are_ignored_with_a_warning(given):
+    with pytest.warns(UserWarning, match="`class_weight` is no dict"):
+        assert sample_weights.weight_arrays(None, given, [np.zeros((8, 1))], ["a"], [None]) is None
