@@ -39,14 +39,27 @@ def _size(value: Any) -> int:
 
 def positive(value: Any, name: str, where: str) -> int:
     """`value` as an integer of at least 1. Raises ArgumentError for anything else."""
-    try:
-        number = operator.index(value) if not isinstance(value, float) else int(value)
-    except (TypeError, ValueError, OverflowError):
-        number = 0
-    if number < 1 or number != value or isinstance(value, bool):
+    number = _whole(value)
+    if number is None or number < 1 or isinstance(value, bool):
         raise ArgumentError(f"`{name}` is not a positive integer", where=where, expected="an integer >= 1",
                             got=repr(value))
     return number
+
+
+def integer(value: Any, name: str, where: str) -> int:
+    """`value` as an integer. Raises ArgumentError for anything else."""
+    number = _whole(value)
+    if number is None:
+        raise ArgumentError(f"`{name}` is not an integer", where=where, expected="an integer", got=repr(value))
+    return number
+
+
+def _whole(value: Any) -> int | None:
+    try:
+        number = operator.index(value) if not isinstance(value, float) else int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if number == value else None
 
 
 def snake_case(name: str) -> str:

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError, GraphcError, warn
+from graphc.errors import ArgumentError, GraphcError, ShapeError, warn
 from graphc.frontend_keras.engine import fitting
 from graphc.frontend_keras.engine.functions import TRAIN
 from graphc.frontend_keras.engine.keeping import Keeper, backup_of
 from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.engine.resuming import Position
-from graphc.frontend_keras.engine.shapes import positive
-from graphc.frontend_keras.engine.training_arrays import begin_epoch, end_epoch, epochs_from
+from graphc.frontend_keras.engine.shapes import integer, positive
+from graphc.frontend_keras.engine.training_arrays import begin_epoch, end_epoch, epochs_from, in_a_row
 from graphc.frontend_keras.utils import global_random
 from graphc.frontend_keras.utils.checks import KeywordError
 from graphc.frontend_keras.utils.data_utils import (
@@ -87,8 +87,8 @@ class TrainingOnGenerators:
 
         Raises ArgumentError for checkpoints with generators, whose place nobody knows.
         """
+        queueing = _queueing(workers, max_queue_size, use_multiprocessing, "fit_generator")
         generator = _ready(self, generator)
-        queueing = (workers, max_queue_size, use_multiprocessing)
         steps = _number_of_steps(steps_per_epoch, generator, "steps_per_epoch")
         validation = _Validation(self, validation_data, validation_steps, queueing)
         span = range(fitting.epoch_number(initial_epoch, "initial_epoch"), fitting.epoch_number(epochs, "epochs"))
@@ -99,7 +99,7 @@ class TrainingOnGenerators:
             callback.validation_data = validation.arrays
         with ExitStack() as streams:
             keeper, draws = _keeper(self, checkpoint, callbacks, generator, steps, span, validation,
-                                    shuffle and workers > 0)
+                                    shuffle and queueing[0] > 0)
             if keeper is not None:
                 streams.enter_context(keeper)
             start = fitting.begin_training(self, listeners, keeper)
@@ -117,26 +117,28 @@ class TrainingOnGenerators:
     def evaluate_generator(self, generator: Any, steps: float | None = None, max_queue_size: int = 10,
                            workers: int = 1, use_multiprocessing: bool = False, verbose: int = 0) -> Any:
         """The loss, or a list of the loss and the metrics: means over the batches, weighted by their sizes."""
+        queueing = _queueing(workers, max_queue_size, use_multiprocessing, "evaluate_generator")
         generator = _ready(self, generator)
         count = _number_of_steps(steps, generator, "steps")
-        with _opened(generator, count, (workers, max_queue_size, use_multiprocessing)) as batches:
+        with _opened(generator, count, queueing) as batches:
             return unpack_singleton(_test(self, batches, count, verbose))
 
     @keras1_keywords
     def predict_generator(self, generator: Any, steps: float | None = None, max_queue_size: int = 10,
                           workers: int = 1, use_multiprocessing: bool = False, verbose: int = 0) -> Any:
         """The outputs for all batches, one after the other; targets and weights in the batches are ignored."""
+        queueing = _queueing(workers, max_queue_size, use_multiprocessing, "predict_generator")
         count = _number_of_steps(steps, generator, "steps")
         bar = Progbar(target=count) if verbose == 1 else None
         parts = []
-        with _opened(generator, count, (workers, max_queue_size, use_multiprocessing)) as batches:
+        with _opened(generator, count, queueing) as batches:
             for step in range(count):
                 batch = batches.take(step, count)
                 x = _parts(batch)[0] if isinstance(batch, tuple) else batch
                 parts.append(to_list(self.predict_on_batch(x)))  # type: ignore[attr-defined]
                 if bar is not None:
                     bar.update(step + 1)
-        return unpack_singleton([column[0] if count == 1 else np.concatenate(column) for column in zip(*parts)])
+        return unpack_singleton([column[0] if count == 1 else in_a_row(column) for column in zip(*parts)])
 
 
 # ---- streams of batches
@@ -216,6 +218,10 @@ def _in_order(count: int, done: int) -> dict[str, Any]:
     return {"order": list(range(count)), "left": count - done % count, "ended": False}
 
 
+def _queueing(workers: Any, max_queue_size: Any, use_multiprocessing: bool, where: str) -> tuple[int, int, bool]:
+    return integer(workers, "workers", where), integer(max_queue_size, "max_queue_size", where), use_multiprocessing
+
+
 def _is_stream(source: Any) -> bool:
     return isinstance(source, Sequence) or hasattr(source, "__next__")
 
@@ -238,7 +244,7 @@ def _number_of_steps(given: float | None, source: Any, name: str) -> int:
 
 def _parts(batch: Any) -> tuple[Any, Any, Any]:
     """x, y and the sample weights of a batch."""
-    if isinstance(batch, Mapping) or not hasattr(batch, "__len__") or len(batch) not in (2, 3):
+    if isinstance(batch, Mapping) or _length(batch) not in (2, 3):
         raise ArgumentError("Output of generator should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: "
                             f"{batch!s:.200}")
     x, y, *weight = batch
@@ -250,10 +256,22 @@ def _size(x: Any) -> int:
     if x is None or (isinstance(x, (list, tuple, Mapping)) and not x):
         return 1
     first = next(iter(x.values())) if isinstance(x, Mapping) else x
-    size = len(first[0] if isinstance(first, (list, tuple)) and hasattr(first[0], "shape") else first)
+    first = first[0] if isinstance(first, (list, tuple)) and hasattr(first[0], "shape") else first
+    size = _length(first)
+    if size is None:
+        raise ShapeError("the data of a batch have no batch axis", where="generator", expected="arrays",
+                         got=f"{first!r:.200}")
     if not size:
         raise ArgumentError("Received an empty batch. Batches should contain at least one item")
     return size
+
+
+def _length(data: Any) -> int | None:
+    """The length of the first axis; None where there is none."""
+    shape = getattr(data, "shape", None)
+    if shape is not None:
+        return None if not len(shape) or shape[0] is None else int(shape[0])
+    return len(data) if hasattr(data, "__len__") else None
 
 
 def _ready(model: Any, source: Any) -> Any:
@@ -299,20 +317,13 @@ class _Validation:
         self.stream: _Stream | None = None
         self.arrays: list[Any] | None = None
         self.from_stream = _is_stream(data)
-        self.wanted = self.from_stream or bool(data)
+        parts = None if self.from_stream else fitting.validation_parts(data, "fit_generator")
+        self.wanted = self.from_stream or parts is not None
         if self.from_stream:
             self.steps = _number_of_steps(steps or None, data, "validation_steps")
-        elif self.wanted:
-            self.inputs, self.targets, self.weights = self._checked(data)
+        elif parts is not None:
+            self.inputs, self.targets, self.weights = model._data(*parts)
             self.arrays = fitting.as_keras(model, (self.inputs, self.targets, self.weights))
-
-    def _checked(self, data: Any) -> tuple[list[Any], list[Any], list[Any] | None]:
-        if len(data) not in (2, 3):
-            raise ArgumentError("`validation_data` should be a tuple `(val_x, val_y, val_sample_weight)` or "
-                                f"`(val_x, val_y)`. Found: {data!s:.200}", where="fit_generator")
-        x, y, *weight = data
-        checked: tuple[list[Any], list[Any], list[Any] | None] = self.model._data(x, y, weight[0] if weight else None)
-        return checked
 
     def open(self, streams: ExitStack, epochs: int, done: int, position: Any, remembers: bool) -> None:
         """Begin to make batches for `epochs` epochs, of which `done` are done already: up to this position.

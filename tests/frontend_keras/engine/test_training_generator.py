@@ -5,8 +5,10 @@ import random
 import numpy as np
 import pytest
 
+from graphc.errors import ArgumentError, ShapeError
+from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import callbacks, optimizers
-from graphc.frontend_keras.layers import Dense, Input, add
+from graphc.frontend_keras.layers import Dense, Input, Lambda, add
 from graphc.frontend_keras.models import Model, Sequential
 from graphc.frontend_keras.utils import Sequence
 
@@ -293,6 +295,9 @@ def broken():
     (lambda: iter([7]), 1, ValueError, "Found: 7"),
     (lambda: iter([{"x": X, "y": Y}]), 1, ValueError, "Output of generator should be a tuple"),
     (lambda: iter([(X[:0], Y[:0])]), 1, ValueError, "Received an empty batch"),
+    (lambda: iter([(1, 2)]), 1, ValueError, "the data of a batch have no batch axis; expected arrays; got 1"),
+    (lambda: iter([([np.array(1.0)], Y)]), 1, ValueError, "the data of a batch have no batch axis"),
+    (lambda: iter([np.array(7.0)]), 1, ValueError, "Output of generator should be a tuple"),
     (lambda: iter([(X[:, :2], Y)]), 1, ValueError, r"to have shape \(3,\) but got array with shape \(2,\)"),
 ])
 @pytest.mark.parametrize("workers", [0, 1])
@@ -305,6 +310,7 @@ def test_what_is_refused(source, steps, kind, message, workers):
 
 @pytest.mark.parametrize(("arguments", "message"), [
     ({"validation_data": (X, Y, Y, Y)}, "`validation_data` should be a tuple"),
+    *(({"validation_data": wrong}, "`validation_data` should be a tuple") for wrong in (X, X[:2], 5, {"x": X, "y": Y})),
     ({"validation_data": endless()}, "`validation_steps=None` is only valid"),
     ({"validation_data": (X, Y[:3])}, "same number of samples"),
     ({"epochs": -1}, "`epochs` is not a number of epochs"),
@@ -312,6 +318,43 @@ def test_what_is_refused(source, steps, kind, message, workers):
 def test_what_else_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         line().fit_generator(Batches(), verbose=0, **arguments)
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("workers", None), ("workers", "2"), ("workers", 1.5),
+                                             ("max_queue_size", None), ("max_queue_size", "10"), ("max_queue_size", 2.5)])
+def test_numbers_of_workers_and_of_batches_ahead(name, wrong):
+    model, said = line(), []
+    tell = callbacks.LambdaCallback(on_train_begin=said.append)
+    for run in (lambda source, **keywords: model.fit_generator(source, verbose=0, callbacks=[tell], **keywords),
+                model.evaluate_generator, model.predict_generator):
+        with pytest.raises(ArgumentError, match=f"`{name}` is not an integer"):
+            run(Batches(), **{name: wrong})
+    assert not said
+
+
+def test_predictions_that_cannot_be_joined():
+    x = Input((None, 3))
+    model = Model(x, Dense(1)(x))
+    with pytest.raises(ShapeError, match="outputs of different shapes cannot be joined"):
+        model.predict_generator(iter([np.ones((2, 4, 3)), np.ones((2, 5, 3))]), 2)
+    model = Model(x, Lambda(lambda x: K.mean(x), output_shape=())(x))
+    with pytest.raises(ShapeError, match="an output has no batch axis"):
+        model.predict_generator(iter([np.ones((2, 4, 3))] * 2), 2)
+
+
+@pytest.mark.parametrize("form", [lambda x: x, lambda x: [x], lambda x: {"inputs": x}])
+def test_sparse_matrices(form):
+    sparse = pytest.importorskip("scipy.sparse")
+    x = Input((3,), name="inputs")
+    model = Model(x, Dense(1)(x))
+    model.compile(optimizers.SGD(lr=LR), "mse")
+    weights = model.get_weights()
+    want = model.fit_generator(endless([(X[:4], Y[:4]), (X[4:], Y[4:])]), 2, verbose=0).history["loss"]
+    tested = model.evaluate_generator(iter([(X[:4], Y[:4]), (X[4:], Y[4:])]), 2)
+    model.set_weights(weights)
+    batches = [(form(sparse.csr_matrix(X[:4])), Y[:4]), (form(sparse.csr_matrix(X[4:])), Y[4:])]
+    assert model.fit_generator(endless(batches), 2, verbose=0).history["loss"] == pytest.approx(want, rel=1e-6)
+    assert model.evaluate_generator(iter(batches), 2) == pytest.approx(tested, rel=1e-6)
 
 
 def test_a_model_without_training():
