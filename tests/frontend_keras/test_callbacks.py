@@ -324,6 +324,14 @@ class TestModelCheckpoint:
         with pytest.raises(ArgumentError, match=r"names 'val_acc'.*expected epoch, loss"):
             train(callbacks.ModelCheckpoint("{val_acc}"), [{"loss": 1}])
 
+    def test_a_template_that_the_logs_do_not_fit_into(self):
+        callback = callbacks.ModelCheckpoint("{steps:d}-{run.name}-{lr[0]:.1f}{{}}")
+        with pytest.raises(ArgumentError, match=r"is no template that the logs fit into.*got \{steps:d\}"):
+            train(callback, [{"steps": 0.5}])
+        model = Model()
+        train(callback, [{"steps": 2, "run": types.SimpleNamespace(name="a"), "lr": [0.25]}], model)
+        assert model.saved == [("model", "2-a-0.2{}", True)]
+
 
 class TestLearningRateScheduler:
     def test_two_arguments(self, capsys):
@@ -408,6 +416,34 @@ class TestCSVLogger:
         path = tmp_path / "log.csv"
         train(callbacks.CSVLogger(path, append=True), [{"loss": 1}])
         assert path.read_text() == "epoch,loss\n0,1\n"
+
+
+@pytest.mark.parametrize(("make", "options", "message"), [
+    *((callbacks.EarlyStopping, {name: wrong}, f"`{name}` is not a number")
+      for name in ("min_delta", "patience", "baseline") for wrong in ("0", [1])),
+    (callbacks.EarlyStopping, {"patience": None}, "`patience` is not a number"),
+    (callbacks.EarlyStopping, {"monitor": ["val_loss"]}, "`monitor` is not a name"),
+    (callbacks.ReduceLROnPlateau, {"patience": "3"}, "`patience` is not a number"),
+    (callbacks.ReduceLROnPlateau, {"cooldown": None}, "`cooldown` is not a number"),
+    (callbacks.LearningRateScheduler, {"schedule": 0.1}, "`schedule` cannot be called"),
+    (callbacks.LambdaCallback, {"on_epoch_end": "print"}, "`on_epoch_end` cannot be called"),
+    (callbacks.ModelCheckpoint, {"filepath": None}, "`filepath` is not a path"),
+    (callbacks.ModelCheckpoint, {"filepath": "x", "period": "2"}, "`period` is not a number"),
+    (callbacks.ModelCheckpoint, {"filepath": "x", "monitor": None}, "`monitor` is not a name"),
+    *((callbacks.ModelCheckpoint, {"filepath": wrong}, "`filepath` is no template")
+      for wrong in ("w{}.h5", "w{0}.h5", "w{loss:d}.h5", "w{.h5", "w}.h5", "w{epoch:s}.h5", "w{val_loss.x}.h5")),
+    (callbacks.CSVLogger, {"filename": None}, "`filename` is not a path"),
+    *((callbacks.CSVLogger, {"filename": "x", "separator": wrong}, "`separator` cannot separate values")
+      for wrong in (", ", "", None)),
+])
+def test_wrong_arguments_are_refused_at_once(make, options, message):
+    with pytest.raises(ArgumentError, match=message):
+        make(**options)
+
+
+def test_patience_may_be_endless_and_verbose_none():
+    assert train(callbacks.EarlyStopping(patience=np.inf, verbose=None), losses(1, 2, 2, 2)) == 4
+    train(callbacks.ModelCheckpoint("x", verbose=None), losses(1))
 
 
 def test_lambda_callback():

@@ -1,6 +1,7 @@
 """RemoteMonitor and a server of this process."""
 
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qs
@@ -8,6 +9,7 @@ from urllib.parse import parse_qs
 import numpy as np
 import pytest
 
+from graphc.errors import ArgumentError
 from graphc.frontend_keras.callbacks import RemoteMonitor
 
 
@@ -56,6 +58,34 @@ def test_a_server_that_refuses_was_reached_one_that_is_gone_gives_a_warning(serv
         RemoteMonitor("http://127.0.0.1:9").on_epoch_end(0, {})
 
 
-def test_only_servers_are_written_to():
-    with pytest.raises(ValueError, match="http"):
-        RemoteMonitor("file:///etc/passwd")
+def test_a_server_of_another_protocol_gives_a_warning():
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def answer():
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(1 << 16)
+            connection.sendall(b"220 mail.example ready\r\n")
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    with pytest.warns(UserWarning, match="could not reach"):
+        RemoteMonitor(f"http://127.0.0.1:{listening.getsockname()[1]}").on_epoch_end(0, {})
+    thread.join()
+    listening.close()
+
+
+@pytest.mark.parametrize(("root", "path", "name"), [
+    ("file:///etc/passwd", "/", "root"), ("localhost:9000", "/", "root"), (None, "/", "root"),
+    ("http://localhost:port", "/", "root"), ("http://localhost:99999", "/", "root"), ("http://", "/", "root"),
+    ("http://[::1", "/", "root"), ("http://local host", "/", "root"), ("http://localhost", "/a b/", "path"),
+    ("http://localhost", "/\n", "path"), ("http://localhost", "/\u00e4", "path"), ("http://localhost", None, "path"),
+])
+def test_urls_that_cannot_be_posted_to(root, path, name):
+    with pytest.raises(ArgumentError, match=f"`{name}`"):
+        RemoteMonitor(root, path)
+
+
+@pytest.mark.parametrize("root", ["https://user:secret@example.org:443/base", "http://[::1]:9000", "http://b\u00fccher.example"])
+def test_urls_of_every_form(root):
+    assert RemoteMonitor(root, "/a%20b?run=1").root == root

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from graphc.errors import ArgumentError
 from graphc.frontend_keras.callbacks import TensorBoard, needs_batches
 from graphc.frontend_keras.callbacks.base import CallbackList
 from graphc.frontend_keras.callbacks.event_files import EventWriter, _greys, _limits, _png, histogram
@@ -160,6 +161,14 @@ def test_embeddings_for_the_projector(tmp_path):
 def test_what_needs_data_says_so(tmp_path, arguments):
     with pytest.raises(ValueError, match="must be provided"):
         made().fit(X, Y, verbose=0, callbacks=[TensorBoard(tmp_path, **arguments)])
+
+
+@pytest.mark.parametrize(("name", "wrong"), [
+    ("update_freq", "foo"), ("update_freq", None), ("update_freq", -1), ("histogram_freq", "1"), ("embeddings_freq", [1]),
+    ("batch_size", 0), ("batch_size", "32"), ("log_dir", None)])
+def test_wrong_arguments_are_refused_at_once(tmp_path, name, wrong):
+    with pytest.raises(ArgumentError, match=f"`{name}`"):
+        TensorBoard(**{"log_dir": tmp_path, name: wrong})
 
 
 def test_without_the_package(monkeypatch):

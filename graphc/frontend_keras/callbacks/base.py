@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from graphc.errors import warn
+from graphc.frontend_keras.utils.checks import KeywordError
 
 Logs = dict[str, Any] | None
 Hook = TypeVar("Hook", bound=Callable[..., Any])
@@ -183,7 +184,7 @@ class LambdaCallback(Callback):
     on_batch_begin, on_batch_end   called with (batch, logs)
     on_train_begin, on_train_end   called with (logs)
 
-    Other keywords become attributes.
+    Other keywords become attributes. Raises KeywordError (a TypeError) for what cannot be called.
     """
 
     def __init__(self, on_epoch_begin: Callable[..., Any] | None = None,
@@ -194,4 +195,8 @@ class LambdaCallback(Callback):
         self.__dict__.update(kwargs)
         given = {"on_epoch_begin": on_epoch_begin, "on_epoch_end": on_epoch_end, "on_batch_begin": on_batch_begin,
                  "on_batch_end": on_batch_end, "on_train_begin": on_train_begin, "on_train_end": on_train_end}
+        for name, hook in given.items():
+            if hook is not None and not callable(hook):
+                raise KeywordError(f"`{name}` cannot be called", where="LambdaCallback", expected="a function",
+                                   got=repr(hook))
         self.__dict__.update((name, hook) for name, hook in given.items() if hook is not None)

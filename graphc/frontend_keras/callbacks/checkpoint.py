@@ -5,11 +5,13 @@ What does not live here: the file format (model.save, model.save_weights).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras.callbacks.base import Callback, Logs
 from graphc.frontend_keras.callbacks.monitor import comparison, grows, known_mode
+from graphc.frontend_keras.utils.checks import number, path
 
 
 class ModelCheckpoint(Callback):
@@ -23,12 +25,15 @@ class ModelCheckpoint(Callback):
     mode               as for EarlyStopping
     period             number of epochs from one file to the next
 
-    Raises ArgumentError when `filepath` names what the logs lack.
+    Raises ArgumentError when `filepath` is no template, or names what the logs lack.
     """
 
     def __init__(self, filepath: str, monitor: str = "val_loss", verbose: int = 0, save_best_only: bool = False,
                  save_weights_only: bool = False, mode: str = "auto", period: int = 1):
         super().__init__()
+        number(period, "period", "ModelCheckpoint")
+        self._template = path(filepath, "filepath", "ModelCheckpoint")
+        self._filled(_Fields(epoch=1, loss=0.5, val_loss=0.5))
         self.filepath, self.monitor, self.verbose, self.period = filepath, monitor, verbose, period
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
         self.epochs_since_last_save = 0
@@ -47,34 +52,56 @@ class ModelCheckpoint(Callback):
             return
         self.epochs_since_last_save = 0
         logs = logs or {}
-        path = self._path(epoch, logs)
+        file = self._filled({"epoch": epoch + 1, **logs})
         if not self.save_best_only:
-            self._say(epoch, f"saving model to {path}")
-            self._save(path)
+            self._say(epoch, f"saving model to {file}")
+            self._save(file)
         elif logs.get(self.monitor) is None:
             warn(f"Can save best model only with {self.monitor} available, skipping.", RuntimeWarning)
         else:
-            self._save_if_better(epoch, path, logs[self.monitor])
+            self._save_if_better(epoch, file, logs[self.monitor])
 
-    def _path(self, epoch: int, logs: dict[str, Any]) -> str:
+    def _filled(self, fields: Mapping[str, Any]) -> str:
         try:
-            return str(self.filepath).format(epoch=epoch + 1, **logs)
+            return self._template.format_map(fields)
         except KeyError as error:
             raise ArgumentError(f"`filepath` names {error}, which the logs lack", where="ModelCheckpoint",
-                                expected=", ".join(["epoch", *logs]), got=self.filepath) from error
+                                expected=", ".join(fields), got=self._template) from error
+        except (AttributeError, IndexError, TypeError, ValueError) as error:
+            raise ArgumentError(f"`filepath` is no template that the logs fit into: {error}", where="ModelCheckpoint",
+                                expected="fields such as {epoch:02d} and {val_loss:.2f}, other braces doubled",
+                                got=self._template) from error
 
-    def _save_if_better(self, epoch: int, path: str, current: Any) -> None:
+    def _save_if_better(self, epoch: int, file: str, current: Any) -> None:
         if not self.monitor_op(current, self.best):
             self._say(epoch, f"{self.monitor} did not improve from {self.best:.5f}")
             return
-        self._say(epoch, f"{self.monitor} improved from {self.best:.5f} to {current:.5f}, saving model to {path}")
+        self._say(epoch, f"{self.monitor} improved from {self.best:.5f} to {current:.5f}, saving model to {file}")
         self.best = current
-        self._save(path)
+        self._save(file)
 
-    def _save(self, path: str) -> None:
+    def _save(self, file: str) -> None:
         save = self.model.save_weights if self.save_weights_only else self.model.save
-        save(path, overwrite=True)
+        save(file, overwrite=True)
 
     def _say(self, epoch: int, text: str) -> None:
-        if self.verbose > 0:
+        if self.verbose:
             print(f"\nEpoch {epoch + 1:05d}: {text}")
+
+
+class _Fields(dict[str, Any]):
+    """What the logs may hold, for trying a template: what is not known yet goes into any field."""
+
+    def __missing__(self, name: str) -> _Unknown:
+        return _Unknown()
+
+
+class _Unknown:
+    def __getattr__(self, name: str) -> _Unknown:
+        return self
+
+    def __getitem__(self, key: Any) -> _Unknown:
+        return self
+
+    def __format__(self, spec: str) -> str:
+        return ""

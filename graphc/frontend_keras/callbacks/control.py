@@ -14,7 +14,7 @@ from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.callbacks.base import Callback, Logs
 from graphc.frontend_keras.callbacks.monitor import comparison, grows, known_mode, value_of
-from graphc.frontend_keras.utils.checks import KeywordError, finite
+from graphc.frontend_keras.utils.checks import KeywordError, finite, number
 
 
 class TerminateOnNaN(Callback):
@@ -37,11 +37,17 @@ class EarlyStopping(Callback):
     mode                  "min": smaller is better, "max": larger; "auto": larger for names with acc
     baseline              value that must be surpassed, or None
     restore_best_weights  whether to go back to the weights of the best epoch when stopping
+
+    Raises ArgumentError for what should be a number and is none.
     """
 
     def __init__(self, monitor: str = "val_loss", min_delta: float = 0, patience: int = 0, verbose: int = 0,
                  mode: str = "auto", baseline: float | None = None, restore_best_weights: bool = False):
         super().__init__()
+        min_delta = finite(min_delta, "min_delta", "EarlyStopping")
+        number(patience, "patience", "EarlyStopping")
+        if baseline is not None:
+            number(baseline, "baseline", "EarlyStopping")
         self.monitor, self.patience, self.verbose = monitor, patience, verbose
         self.baseline, self.restore_best_weights = baseline, restore_best_weights
         larger = grows(monitor, known_mode(mode, "EarlyStopping"))
@@ -81,12 +87,12 @@ class EarlyStopping(Callback):
         self.stopped_epoch = epoch
         self.model.stop_training = True
         if self.best_weights is not None:
-            if self.verbose > 0:
+            if self.verbose:
                 print("Restoring model weights from the end of the best epoch")
             self.model.set_weights(self.best_weights)
 
     def on_train_end(self, logs: Logs = None) -> None:
-        if self.stopped_epoch > 0 and self.verbose > 0:
+        if self.stopped_epoch > 0 and self.verbose:
             print(f"Epoch {self.stopped_epoch + 1:05d}: early stopping")
 
     def get_monitor_value(self, logs: Logs) -> Any:
@@ -105,11 +111,15 @@ class LearningRateScheduler(Callback):
     schedule  called with (epoch, present rate), or (epoch) if it takes one argument; returns a float
     verbose   whether to say so
 
-    Raises ArgumentError when the schedule returns no finite float >= 0, or the optimizer has no `lr`.
+    Raises KeywordError (a TypeError) for a schedule that cannot be called, ArgumentError when it returns no finite
+    float >= 0, or the optimizer has no `lr`.
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0):
         super().__init__()
+        if not callable(schedule):
+            raise KeywordError("`schedule` cannot be called", where="LearningRateScheduler",
+                               expected="a function of (epoch) or (epoch, rate)", got=repr(schedule))
         self.schedule, self.verbose = schedule, verbose
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
@@ -122,7 +132,7 @@ class LearningRateScheduler(Callback):
             raise ArgumentError('The output of the "schedule" function should be float', where="LearningRateScheduler",
                                 got=repr(rate))
         K.set_value(variable, finite(rate, "lr", "LearningRateScheduler", at_least=0))
-        if self.verbose > 0:
+        if self.verbose:
             print(f"\nEpoch {epoch + 1:05d}: LearningRateScheduler setting learning rate to {rate}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
@@ -142,7 +152,7 @@ class ReduceLROnPlateau(Callback):
     cooldown   number of epochs after a reduction in which none are counted
     min_lr     the rate never falls below this
 
-    Raises ArgumentError for factor >= 1.
+    Raises ArgumentError for factor >= 1, and for what should be a number and is none.
     """
 
     def __init__(self, monitor: str = "val_loss", factor: float = 0.1, patience: int = 10, verbose: int = 0,
@@ -158,6 +168,8 @@ class ReduceLROnPlateau(Callback):
             raise ArgumentError("ReduceLROnPlateau does not support a factor >= 1.0", got=factor)
         self.factor = finite(factor, "factor", where, at_least=0)
         self.min_lr, self.min_delta = finite(min_lr, "min_lr", where, at_least=0), finite(min_delta, "min_delta", where)
+        number(patience, "patience", where)
+        number(cooldown, "cooldown", where)
         self.monitor, self.patience, self.verbose, self.cooldown = monitor, patience, verbose, cooldown
         self.mode = known_mode(mode, where)
         self._reset()
@@ -203,7 +215,7 @@ class ReduceLROnPlateau(Callback):
             return
         new = max(old * self.factor, self.min_lr)
         K.set_value(variable, new)
-        if self.verbose > 0:
+        if self.verbose:
             print(f"\nEpoch {epoch + 1:05d}: ReduceLROnPlateau reducing learning rate to {new}.")
         self.cooldown_counter, self.wait = self.cooldown, 0
 

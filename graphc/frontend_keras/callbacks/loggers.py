@@ -7,6 +7,7 @@ What does not live here: callbacks that change the training (control.py), files 
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
@@ -15,6 +16,7 @@ import numpy as np
 
 from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras.callbacks.base import Callback, Logs, replayable
+from graphc.frontend_keras.utils.checks import path
 from graphc.frontend_keras.utils.progbar import Progbar
 
 
@@ -175,10 +177,17 @@ class CSVLogger(Callback):
     append     whether to go on with a file that exists, without a second header
 
     A training that goes on from a checkpoint cuts off the lines of epochs that it trains again.
+    Raises ArgumentError for another separator.
     """
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False):
         super().__init__()
+        path(filename, "filename", "CSVLogger")
+        try:
+            csv.writer(io.StringIO(), delimiter=separator)
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(f"`separator` cannot separate values: {error}", where="CSVLogger",
+                                expected="one character", got=repr(separator)) from error
         self.filename, self.sep, self.append = filename, separator, append
         self.keys: list[str] | None = None
         self.writer: Any = None

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.errors import warn
+from graphc.errors import ArgumentError, warn
 
 
 def known_mode(mode: str, where: str) -> str:
@@ -22,7 +22,13 @@ def known_mode(mode: str, where: str) -> str:
 
 
 def grows(monitor: str, mode: str, also: tuple[str, ...] = ()) -> bool:
-    """Whether larger is better; auto: for names that contain acc or start with one of `also`."""
+    """Whether larger is better; auto: for names that contain acc or start with one of `also`.
+
+    Raises ArgumentError for a monitor that is no name.
+    """
+    if not isinstance(monitor, str):
+        raise ArgumentError("`monitor` is not a name in the logs", where="callbacks", got=repr(monitor),
+                            expected="a str such as 'val_loss'")
     if mode == "auto":
         return "acc" in monitor or monitor.startswith(also)
     return mode == "max"

@@ -17,6 +17,7 @@ from graphc.frontend_keras import backend as K
 from graphc.frontend_keras.callbacks import event_files
 from graphc.frontend_keras.callbacks.base import Callback, Logs, replayable
 from graphc.frontend_keras.callbacks.event_graphs import model_graph
+from graphc.frontend_keras.utils.checks import finite, path
 
 
 class TensorBoard(Callback):
@@ -37,7 +38,7 @@ class TensorBoard(Callback):
 
     The table of a layer is LAYER_embedding.tsv, one line for each row of embeddings_data, beside
     projector_config.pbtxt. Raises ImportError without the package tensorboardX, ArgumentError (a ValueError) at the end
-    of an epoch where data for histograms or embeddings are missing.
+    of an epoch where data for histograms or embeddings are missing, and at once for a frequency that is none.
     """
 
     def __init__(self, log_dir: str = "./logs", histogram_freq: int = 0, batch_size: int = 32,
@@ -45,8 +46,14 @@ class TensorBoard(Callback):
                  embeddings_freq: int = 0, embeddings_layer_names: Any = None, embeddings_metadata: Any = None,
                  embeddings_data: Any = None, update_freq: Any = "epoch"):
         super().__init__()
+        if update_freq not in ("epoch", "batch"):
+            finite(update_freq, "update_freq", 'TensorBoard ("epoch", "batch" or a number of samples)', at_least=0)
+        for name, freq in (("histogram_freq", histogram_freq), ("embeddings_freq", embeddings_freq)):
+            finite(freq or 0, name, "TensorBoard", at_least=0)
+        finite(batch_size, "batch_size", "TensorBoard", at_least=1)
         self._protocol = event_files.protocol()
-        self.log_dir, self.histogram_freq, self.batch_size = os.fspath(log_dir), histogram_freq, batch_size
+        self.log_dir = path(log_dir, "log_dir", "TensorBoard")
+        self.histogram_freq, self.batch_size = histogram_freq, batch_size
         self.write_graph, self.write_grads, self.write_images = write_graph, write_grads, write_images
         self.embeddings_freq, self.embeddings_layer_names = embeddings_freq, embeddings_layer_names
         self.embeddings_metadata, self.embeddings_data = embeddings_metadata or {}, embeddings_data

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -18,21 +19,34 @@ class KeywordError(ArgumentError, TypeError):
     """A keyword that a constructor does not take; a TypeError, as Python itself would raise."""
 
 
+def number(value: Any, name: str, where: str, expected: str = "a number") -> float:
+    """`value` as a Python float. Raises ArgumentError when it is no number."""
+    found = _as_number(value)
+    if found is None:
+        raise ArgumentError(f"`{name}` is not a number", where=where, expected=expected, got=repr(value))
+    return found
+
+
+def path(value: Any, name: str, where: str) -> str:
+    """`value` as the text of a path. Raises KeywordError for anything else."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise KeywordError(f"`{name}` is not a path", where=where, expected="a str or a pathlib.Path", got=repr(value))
+    return str(os.fspath(value))
+
+
 def finite(value: Any, name: str, where: str, *, at_least: float | None = None, below: float | None = None) -> float:
     """`value` as a finite Python float within [at_least, below).
 
     Raises ArgumentError when it is no number, NaN, infinite, or outside the range.
     """
-    number = _as_number(value)
-    if number is None:
-        raise ArgumentError(f"`{name}` is not a number", where=where, expected="a finite number", got=repr(value))
-    if not math.isfinite(number):
-        raise ArgumentError(f"`{name}` is not finite", where=where, expected="a finite number", got=number)
-    if at_least is not None and number < at_least:
-        raise ArgumentError(f"`{name}` is too small", where=where, expected=f"a number >= {at_least:g}", got=number)
-    if below is not None and number >= below:
-        raise ArgumentError(f"`{name}` is too large", where=where, expected=f"a number < {below:g}", got=number)
-    return number
+    found = number(value, name, where, "a finite number")
+    if not math.isfinite(found):
+        raise ArgumentError(f"`{name}` is not finite", where=where, expected="a finite number", got=found)
+    if at_least is not None and found < at_least:
+        raise ArgumentError(f"`{name}` is too small", where=where, expected=f"a number >= {at_least:g}", got=found)
+    if below is not None and found >= below:
+        raise ArgumentError(f"`{name}` is too large", where=where, expected=f"a number < {below:g}", got=found)
+    return found
 
 
 def _as_number(value: Any) -> float | None:
