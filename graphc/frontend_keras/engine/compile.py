@@ -114,7 +114,7 @@ def _modes(given: Any, loss_functions: Sequence[Any], names: Sequence[str]) -> l
                 raise ArgumentError(f"Output \"{name}\" missing from sample_weight_modes dictionary")
     modes = _per_output(given, names, "sample_weight_mode", lambda mode: mode)
     for mode in modes:
-        if mode not in (None, "temporal"):
+        if mode is not None and not (isinstance(mode, str) and mode == "temporal"):
             raise ArgumentError("sample_weight_mode should be None or \"temporal\"", where="compile", got=repr(mode))
     return modes
 
@@ -125,13 +125,18 @@ def _target_tensors(given: Any, names: Sequence[str]) -> list[Any]:
             if name not in names:
                 raise ArgumentError(f"Unknown entry in `target_tensors` dictionary: \"{name}\". Only expected the "
                                     f"following keys: {list(names)}")
-        return [given.get(name) for name in names]
-    if given is None:
+        tensors = [given.get(name) for name in names]
+    elif given is None:
         return [None] * len(names)
-    tensors = to_list(given, allow_tuple=True)
+    else:
+        tensors = to_list(given, allow_tuple=True)
     if len(tensors) != len(names):
         raise ArgumentError("When passing a list as `target_tensors`, it should have one entry per model output. The "
                             f"model has {len(names)} outputs, but you passed target_tensors={given!r:.200}")
+    for one in tensors:
+        if one is not None and not K.is_tensor(one):
+            raise KeywordError("`target_tensors` holds what is no tensor", where="compile", expected="tensors of K",
+                               got=f"{one!r:.200}", fix="Arrays go to fit; K.variable(array) makes a tensor of one.")
     return tensors
 
 

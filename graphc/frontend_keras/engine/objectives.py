@@ -5,6 +5,7 @@ What does not live here: the functions themselves (losses.py, metrics.py), the t
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -39,8 +40,9 @@ def weighted_mean(score: Any, weights: Any = None, mask: Any = None) -> Any:
 def weighted_objective(fn: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     """(y_true, y_pred, weights, mask) -> the weighted mean of fn(y_true, y_pred).
 
-    Raises ArgumentError where `fn` gives anything but a tensor.
+    Raises ArgumentError where `fn` gives anything but a tensor, KeywordError where it does not take two.
     """
+    _check_takes_two(fn, "loss function")
 
     def weighted(y_true: Any, y_pred: Any, weights: Any = None, mask: Any = None) -> Any:
         score = fn(y_true, y_pred)
@@ -50,6 +52,18 @@ def weighted_objective(fn: Callable[[Any, Any], Any]) -> Callable[..., Any]:
         return weighted_mean(score, weights, mask)
 
     return weighted
+
+
+def _check_takes_two(fn: Callable[..., Any], what: str) -> None:
+    try:
+        parameters = inspect.signature(fn)
+    except (TypeError, ValueError):  # a function of C: nobody knows
+        return
+    try:
+        parameters.bind(None, None)
+    except TypeError as error:
+        raise KeywordError(f"the {what} `{getattr(fn, '__name__', fn)}` cannot be called with two tensors: {error}",
+                           where="compile", expected="a function (y_true, y_pred)", got=str(parameters)) from error
 
 
 def collect_metrics(given: Any, output_names: Sequence[str]) -> list[list[Any]]:
@@ -87,6 +101,7 @@ class Metric:
             self.fn, self.name = _crossentropy(output_shape, loss), "ce"
         else:
             self.fn = metrics.get(given)
+            _check_takes_two(self.fn, "metric")
             self.name = str(getattr(self.fn, "name", None) or getattr(self.fn, "__name__", type(self.fn).__name__))
         self.stateful = isinstance(self.fn, Layer) and self.fn.stateful
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from graphc.errors import GraphcError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import losses, metrics, optimizers
 from graphc.frontend_keras.engine import Layer
@@ -116,7 +117,12 @@ def test_an_output_without_a_loss_takes_no_target():
     ({"loss": "mse", "metrics": ["nonsense"]}, ValueError, "nonsense"),
     ({"loss": "mse", "sample_weight_mode": {"main": None}}, ValueError, 'Output "aux" missing from sample_weight_mode'),
     ({"loss": "mse", "sample_weight_mode": "spatial"}, ValueError, 'should be None or "temporal"'),
+    ({"loss": "mse", "sample_weight_mode": [np.ones(2), None]}, ValueError, 'should be None or "temporal"'),
     ({"loss": None}, ValueError, "no loss to optimize"),
+    ({"loss": lambda y_pred: y_pred}, GraphcError, r"loss function .* two tensors.*expected a function \(y_true, y_pred\)"),
+    ({"loss": "mse", "metrics": [lambda a, b, c: a]}, GraphcError, r"metric .* cannot be called with two tensors.*'c'"),
+    ({"loss": "mse", "target_tensors": [np.ones((8, 1)), None]}, GraphcError, "`target_tensors` holds what is no tensor"),
+    ({"loss": "mse", "target_tensors": {"main": 5}}, TypeError, "`target_tensors` holds what is no tensor"),
 ])
 def test_a_refused_compile_leaves_the_model_as_it_was(arguments, kind, message):
     model = two_outputs()
