@@ -8,14 +8,16 @@ import sys
 import warnings
 
 _OURS = os.path.dirname(__file__) + os.sep
-_BETWEEN = {"contextlib", "functools"}  # modules that call us back from our own code
+_BETWEEN = {"contextlib", "copy", "functools", "importlib._bootstrap", "importlib._bootstrap_external",
+            "_frozen_importlib", "_frozen_importlib_external"}
+"""Modules that call us back from our own code."""
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn, at the line outside of graphc that led here, however many calls ago; here where there is none."""
     here = frame = sys._getframe(1)
     while frame.f_code.co_filename.startswith(_OURS) or frame.f_globals.get("__name__") in _BETWEEN:
-        if frame.f_back is None:
+        if frame.f_back is None or frame.f_back.f_globals.get("__name__") == "threading":
             frame = here
             break
         frame = frame.f_back

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from graphc.errors import ArgumentError
+from graphc.frontend_keras import preprocessing
 from graphc.frontend_keras.callbacks import Callback
 from graphc.frontend_keras.layers import Dense
 from graphc.frontend_keras.models import Sequential
@@ -78,6 +79,14 @@ def test_random_batches_are_others_each_time(batches):
     np.random.seed(5)
     taken = [batches(OrderedEnqueuer(Told(), use_multiprocessing=True), 1, 6) for _ in range(3)]
     assert len({one[3] for batch in taken for one in batch}) == 18
+
+
+def test_processes_share_the_order_of_pictures(batches):
+    """Each picture comes once in an epoch, whoever makes its batch."""
+    flow = preprocessing.image.ImageDataGenerator().flow(np.arange(30.0).reshape(30, 1, 1, 1), batch_size=5)
+    found = np.concatenate(batches(OrderedEnqueuer(flow, use_multiprocessing=True), 3, 12)).ravel()
+    assert sorted(found[:30]) == sorted(found[30:]) == list(range(30))
+    assert list(found[:30]) != list(found[30:]) != list(range(30))
 
 
 class NoLength(Told):

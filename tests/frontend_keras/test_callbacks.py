@@ -9,6 +9,8 @@ import pytest
 from graphc.errors import ArgumentError
 from graphc.frontend_keras import backend as K
 from graphc.frontend_keras import callbacks
+from graphc.frontend_keras.layers import Dense
+from graphc.frontend_keras.models import Sequential
 from graphc.frontend_keras.utils.progbar import Progbar
 
 
@@ -396,6 +398,18 @@ class TestReduceLROnPlateau:
 
 
 class TestCSVLogger:
+    def test_the_hooks_may_be_overridden(self, tmp_path):
+        ended = []
+
+        class Own(callbacks.CSVLogger):
+            def on_train_end(self, logs=None):
+                self.csv_file.close()
+                ended.append(self.csv_file)
+
+        train(Own(tmp_path / "log.csv"), [{"loss": 2.5}])
+        assert len(ended) == 1
+        assert (tmp_path / "log.csv").read_bytes() == b"epoch,loss\n0,2.5\n"
+
     def test_a_training_after_an_interrupted_one(self, tmp_path):
         logger = callbacks.CSVLogger(tmp_path / "log.csv")
         logger.on_train_begin()
@@ -458,3 +472,22 @@ def test_lambda_callback():
     assert [call[0] for call in calls] == ["on_batch_begin", "on_batch_end", "on_train_begin", "on_epoch_begin",
                                            "on_epoch_end", "on_train_end"]
     assert calls[4] == ("on_epoch_end", 0, {"loss": 5})
+
+
+def test_a_checkpoint_goes_where_filepath_says_by_then(tmp_path):
+    model = Sequential([Dense(1, input_dim=2)])
+    model.compile("sgd", "mse")
+    saver = callbacks.ModelCheckpoint(str(tmp_path / "a.h5"), save_weights_only=True)
+    saver.filepath = str(tmp_path / "b{epoch}.h5")
+    model.fit(np.ones((2, 2)), np.ones(2), verbose=0, callbacks=[saver])
+    assert [path.name for path in tmp_path.iterdir()] == ["b1.h5"]
+
+
+@pytest.mark.parametrize(("verbose", "said"), [(-1, False), (None, False), (0, False), (1, True), (True, True)])
+def test_verbose_callbacks(tmp_path, capsys, verbose, said):
+    model = Sequential([Dense(1, input_dim=2)])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((2, 2)), np.ones(2), verbose=0, epochs=3, callbacks=[
+        callbacks.ModelCheckpoint(str(tmp_path / "a.h5"), verbose=verbose),
+        callbacks.LearningRateScheduler(lambda epoch, lr: lr, verbose=verbose)])
+    assert bool(capsys.readouterr().out) == said

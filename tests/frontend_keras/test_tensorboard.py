@@ -165,7 +165,7 @@ def test_what_needs_data_says_so(tmp_path, arguments):
 
 @pytest.mark.parametrize(("name", "wrong"), [
     ("update_freq", "foo"), ("update_freq", None), ("update_freq", -1), ("histogram_freq", "1"), ("embeddings_freq", [1]),
-    ("batch_size", 0), ("batch_size", "32"), ("log_dir", None)])
+    ("log_dir", None)])
 def test_wrong_arguments_are_refused_at_once(tmp_path, name, wrong):
     with pytest.raises(ArgumentError, match=f"`{name}`"):
         TensorBoard(**{"log_dir": tmp_path, name: wrong})
@@ -193,3 +193,10 @@ def test_two_files_of_one_second_and_numbers_that_are_none(tmp_path):
     assert np.isnan(events.Scalars("loss")[0].value)
     value = events.Histograms("h")[0].histogram_value
     assert (value.num, value.min, value.max) == (1, 2, 2)
+
+
+def test_the_batch_size_is_that_of_histograms(tmp_path):
+    TensorBoard(str(tmp_path), batch_size=None)
+    for wrong in (None, 0, "32"):
+        with pytest.raises(ArgumentError, match="`batch_size`"):
+            TensorBoard(str(tmp_path), batch_size=wrong, histogram_freq=1)

@@ -32,9 +32,8 @@ class ModelCheckpoint(Callback):
                  save_weights_only: bool = False, mode: str = "auto", period: int = 1):
         super().__init__()
         number(period, "period", "ModelCheckpoint")
-        self._template = path(filepath, "filepath", "ModelCheckpoint")
+        self.filepath, self.monitor, self.verbose, self.period = filepath, monitor, verbose or 0, period
         self._filled(_Fields(epoch=1, loss=0.5, val_loss=0.5))
-        self.filepath, self.monitor, self.verbose, self.period = filepath, monitor, verbose, period
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
         self.epochs_since_last_save = 0
         larger = grows(monitor, known_mode(mode, "ModelCheckpoint"), also=("fmeasure",))
@@ -62,15 +61,16 @@ class ModelCheckpoint(Callback):
             self._save_if_better(epoch, file, logs[self.monitor])
 
     def _filled(self, fields: Mapping[str, Any]) -> str:
+        template = path(self.filepath, "filepath", "ModelCheckpoint")
         try:
-            return self._template.format_map(fields)
+            return template.format_map(fields)
         except KeyError as error:
             raise ArgumentError(f"`filepath` names {error}, which the logs lack", where="ModelCheckpoint",
-                                expected=", ".join(fields), got=self._template) from error
+                                expected=", ".join(fields), got=template) from error
         except (AttributeError, IndexError, TypeError, ValueError) as error:
             raise ArgumentError(f"`filepath` is no template that the logs fit into: {error}", where="ModelCheckpoint",
                                 expected="fields such as {epoch:02d} and {val_loss:.2f}, other braces doubled",
-                                got=self._template) from error
+                                got=template) from error
 
     def _save_if_better(self, epoch: int, file: str, current: Any) -> None:
         if not self.monitor_op(current, self.best):
@@ -85,7 +85,7 @@ class ModelCheckpoint(Callback):
         save(file, overwrite=True)
 
     def _say(self, epoch: int, text: str) -> None:
-        if self.verbose:
+        if self.verbose > 0:
             print(f"\nEpoch {epoch + 1:05d}: {text}")
 
 

@@ -48,7 +48,7 @@ class EarlyStopping(Callback):
         number(patience, "patience", "EarlyStopping")
         if baseline is not None:
             number(baseline, "baseline", "EarlyStopping")
-        self.monitor, self.patience, self.verbose = monitor, patience, verbose
+        self.monitor, self.patience, self.verbose = monitor, patience, verbose or 0
         self.baseline, self.restore_best_weights = baseline, restore_best_weights
         larger = grows(monitor, known_mode(mode, "EarlyStopping"))
         self.monitor_op, self._worst = comparison(larger)
@@ -87,12 +87,12 @@ class EarlyStopping(Callback):
         self.stopped_epoch = epoch
         self.model.stop_training = True
         if self.best_weights is not None:
-            if self.verbose:
+            if self.verbose > 0:
                 print("Restoring model weights from the end of the best epoch")
             self.model.set_weights(self.best_weights)
 
     def on_train_end(self, logs: Logs = None) -> None:
-        if self.stopped_epoch > 0 and self.verbose:
+        if self.stopped_epoch > 0 and self.verbose > 0:
             print(f"Epoch {self.stopped_epoch + 1:05d}: early stopping")
 
     def get_monitor_value(self, logs: Logs) -> Any:
@@ -120,7 +120,7 @@ class LearningRateScheduler(Callback):
         if not callable(schedule):
             raise KeywordError("`schedule` cannot be called", where="LearningRateScheduler",
                                expected="a function of (epoch) or (epoch, rate)", got=repr(schedule))
-        self.schedule, self.verbose = schedule, verbose
+        self.schedule, self.verbose = schedule, verbose or 0
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         variable = _rate_of(self.model)
@@ -132,7 +132,7 @@ class LearningRateScheduler(Callback):
             raise ArgumentError('The output of the "schedule" function should be float', where="LearningRateScheduler",
                                 got=repr(rate))
         K.set_value(variable, finite(rate, "lr", "LearningRateScheduler", at_least=0))
-        if self.verbose:
+        if self.verbose > 0:
             print(f"\nEpoch {epoch + 1:05d}: LearningRateScheduler setting learning rate to {rate}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
@@ -170,7 +170,7 @@ class ReduceLROnPlateau(Callback):
         self.min_lr, self.min_delta = finite(min_lr, "min_lr", where, at_least=0), finite(min_delta, "min_delta", where)
         number(patience, "patience", where)
         number(cooldown, "cooldown", where)
-        self.monitor, self.patience, self.verbose, self.cooldown = monitor, patience, verbose, cooldown
+        self.monitor, self.patience, self.verbose, self.cooldown = monitor, patience, verbose or 0, cooldown
         self.mode = known_mode(mode, where)
         self._reset()
 
@@ -215,7 +215,7 @@ class ReduceLROnPlateau(Callback):
             return
         new = max(old * self.factor, self.min_lr)
         K.set_value(variable, new)
-        if self.verbose:
+        if self.verbose > 0:
             print(f"\nEpoch {epoch + 1:05d}: ReduceLROnPlateau reducing learning rate to {new}.")
         self.cooldown_counter, self.wait = self.cooldown, 0
 

@@ -194,7 +194,7 @@ class CSVLogger(Callback):
         self.csv_file: IO[str] | None = None
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        self.on_train_end()  # of a training that was interrupted
+        self._close()  # the file of a training that was interrupted
         goes_on = self.append or self.resuming
         self.append_header = not (goes_on and _has_content(self.filename))
         self.csv_file = open(self.filename, "a" if goes_on else "w", newline="")  # noqa: SIM115 (on_train_end closes)
@@ -231,6 +231,9 @@ class CSVLogger(Callback):
         self.csv_file.flush()
 
     def on_train_end(self, logs: Logs = None) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self.csv_file is not None:
             self.csv_file.close()
         self.writer = self.csv_file = None

@@ -50,7 +50,8 @@ class TensorBoard(Callback):
             finite(update_freq, "update_freq", 'TensorBoard ("epoch", "batch" or a number of samples)', at_least=0)
         for name, freq in (("histogram_freq", histogram_freq), ("embeddings_freq", embeddings_freq)):
             finite(freq or 0, name, "TensorBoard", at_least=0)
-        finite(batch_size, "batch_size", "TensorBoard", at_least=1)
+        if histogram_freq or embeddings_freq:
+            finite(batch_size, "batch_size", "TensorBoard", at_least=1)
         self._protocol = event_files.protocol()
         self.log_dir = path(log_dir, "log_dir", "TensorBoard")
         self.histogram_freq, self.batch_size = histogram_freq, batch_size

@@ -46,9 +46,14 @@ class ModelFunctions:
         return self._training_updates is not None
 
     def keep_slots(self, arrays: list[Any]) -> None:
-        """Let the optimizer's state begin with these arrays, those of functions that are no longer needed."""
+        """Let the optimizer's state begin with these arrays, where they fit: those of functions no longer needed.
+
+        They do not where other weights are trained now.
+        """
         self._optimizer_updates()
-        self.model.optimizer.set_weights(arrays)
+        optimizer = self.model.optimizer
+        if [array.shape for array in arrays] == [tuple(K.int_shape(weight)) for weight in optimizer.weights]:
+            optimizer.set_weights(arrays)
 
     def general(self, kind: str) -> Any:
         """The K.function with Keras's signature."""

@@ -56,7 +56,7 @@ def weighted_objective(fn: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 
 def _check_takes_two(fn: Callable[..., Any], what: str) -> None:
     try:
-        parameters = inspect.signature(fn)
+        parameters = inspect.signature(fn, follow_wrapped=False)
     except (TypeError, ValueError):  # a function of C: nobody knows
         return
     try:

@@ -12,6 +12,7 @@ import numpy as np
 
 from graphc.errors import ArgumentError, DTypeError, ShapeError, warn
 from graphc.frontend_keras import backend as K
+from graphc.frontend_keras.engine.shapes import length_of
 from graphc.frontend_keras.utils.checks import KeywordError
 
 
@@ -38,8 +39,7 @@ def weight_arrays(sample_weight: Any, class_weight: Any, targets: Sequence[Any],
 
 
 def _per_output(given: Any, names: Sequence[str], what: str) -> list[Any]:
-    shape = getattr(given, "shape", None)
-    if given is None or (shape[:1] == (0,) if shape is not None else hasattr(given, "__len__") and not len(given)):
+    if given is None or length_of(given) == 0:
         return [None] * len(names)
     if len(names) == 1:
         if isinstance(given, (list, tuple)) and len(given) == 1 and not np.isscalar(given[0]):

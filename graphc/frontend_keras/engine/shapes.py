@@ -54,6 +54,14 @@ def integer(value: Any, name: str, where: str) -> int:
     return number
 
 
+def length_of(data: Any) -> int | None:
+    """The length of the first axis; None where there is none."""
+    shape = getattr(data, "shape", None)
+    if shape is not None:
+        return None if not len(shape) or shape[0] is None else int(shape[0])
+    return len(data) if hasattr(data, "__len__") else None
+
+
 def _whole(value: Any) -> int | None:
     try:
         number = operator.index(value) if not isinstance(value, float) else int(value)

@@ -25,7 +25,7 @@ from graphc.frontend_keras.engine.symbolic_data import Feed
 from graphc.frontend_keras.utils.progbar import Progbar
 
 __all__ = ["FitLoop", "batch_shuffled", "begin_epoch", "end_epoch", "epochs_from", "evaluate_loop", "evaluate_steps",
-           "fit_steps", "pace", "predict_loop", "predict_steps", "run_batches"]
+           "fit_steps", "in_a_row", "pace", "predict_loop", "predict_steps", "run_batches"]
 
 SHOWN_SECONDS = 0.05
 """How long a native call may take while a progress bar is shown: the bar's own interval."""

@@ -21,7 +21,7 @@ from graphc.frontend_keras.engine.functions import TRAIN
 from graphc.frontend_keras.engine.keeping import Keeper, backup_of
 from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.engine.resuming import Position
-from graphc.frontend_keras.engine.shapes import integer, positive
+from graphc.frontend_keras.engine.shapes import integer, length_of, positive
 from graphc.frontend_keras.engine.training_arrays import begin_epoch, end_epoch, epochs_from, in_a_row
 from graphc.frontend_keras.utils import global_random
 from graphc.frontend_keras.utils.checks import KeywordError
@@ -83,7 +83,8 @@ class TrainingOnGenerators:
         checkpoint       as for `fit`, with Sequences whose batches depend on their number, on what `get_state` returns
                          and on NumPy's and Python's global generators. Whether it draws from these is seen at its first
                          batch; several threads would share them in an order of their own: use one, none, or processes
-                         (which see what `on_epoch_end` changes, but keep for themselves what `__getitem__` does)
+                         (which see what `on_epoch_end` changes, but keep for themselves what `__getitem__` does). Where
+                         the batches of training and of validation both draw, none is made ahead by a thread
 
         Raises ArgumentError for checkpoints with generators, whose place nobody knows.
         """
@@ -99,16 +100,15 @@ class TrainingOnGenerators:
             callback.validation_data = validation.arrays
         with ExitStack() as streams:
             keeper, draws = _keeper(self, checkpoint, callbacks, generator, steps, span, validation,
-                                    shuffle and queueing[0] > 0)
+                                    shuffle and queueing[0] > 0, queueing[0] < 1)
             if keeper is not None:
                 streams.enter_context(keeper)
             start = fitting.begin_training(self, listeners, keeper)
             done = 0 if start is None else (start.epoch - span.start) * steps + start.batch
             places = (start and start.stream) or {"training": None, "validation": None}
-            validation.open(streams, len(span), 0 if start is None else start.epoch - span.start, places["validation"],
-                            remembers=keeper is not None)
+            validation.open(streams, len(span), 0 if start is None else start.epoch - span.start, places["validation"])
             batches = streams.enter_context(_opened(generator, steps * len(span) - done, queueing, shuffle, done,
-                                                    places["training"], draws))
+                                                    places["training"], draws, ahead=not (draws and validation.draws)))
             _train(self, batches, steps, span, listeners, class_weight, validation, keeper, start)
             fitting.end_training(listeners, keeper)
         return self.history  # type: ignore[attr-defined]
@@ -181,12 +181,13 @@ class _Stream:
 
 @contextmanager
 def _opened(source: Any, wanted: int, queueing: tuple[int, int, bool], shuffle: bool = False, done: int = 0,
-            position: Any = None, draws: Set[str] | None = None) -> Iterator[_Stream]:
+            position: Any = None, draws: Set[str] | None = None, ahead: bool = True) -> Iterator[_Stream]:
     """The batches of a source, of which `wanted` will be taken.
 
     done      how many were taken before, by a training that goes on
     position  what the position of the stream was then
     draws     of a stream whose position will be asked for: the global generators that its batches depend on
+    ahead     whether threads may make batches before they are used
     """
     workers, max_queue_size, use_multiprocessing = queueing
     ordered = isinstance(source, Sequence)
@@ -202,7 +203,7 @@ def _opened(source: Any, wanted: int, queueing: tuple[int, int, bool], shuffle: 
                                   GeneratorEnqueuer(source, use_multiprocessing))
     enqueuer.wanted = wanted
     if isinstance(enqueuer, OrderedEnqueuer):
-        enqueuer.remembers = draws is not None
+        enqueuer.remembers, enqueuer.ahead = draws is not None, ahead
         if position is not None:
             enqueuer.start_at(position["queue"] or _in_order(len(source), done))
     enqueuer.start(workers, max_queue_size)
@@ -244,7 +245,7 @@ def _number_of_steps(given: float | None, source: Any, name: str) -> int:
 
 def _parts(batch: Any) -> tuple[Any, Any, Any]:
     """x, y and the sample weights of a batch."""
-    if isinstance(batch, Mapping) or _length(batch) not in (2, 3):
+    if isinstance(batch, Mapping) or length_of(batch) not in (2, 3):
         raise ArgumentError("Output of generator should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: "
                             f"{batch!s:.200}")
     x, y, *weight = batch
@@ -257,7 +258,7 @@ def _size(x: Any) -> int:
         return 1
     first = next(iter(x.values())) if isinstance(x, Mapping) else x
     first = first[0] if isinstance(first, (list, tuple)) and hasattr(first[0], "shape") else first
-    size = _length(first)
+    size = length_of(first)
     if size is None:
         raise ShapeError("the data of a batch have no batch axis", where="generator", expected="arrays",
                          got=f"{first!r:.200}")
@@ -266,29 +267,29 @@ def _size(x: Any) -> int:
     return size
 
 
-def _length(data: Any) -> int | None:
-    """The length of the first axis; None where there is none."""
-    shape = getattr(data, "shape", None)
-    if shape is not None:
-        return None if not len(shape) or shape[0] is None else int(shape[0])
-    return len(data) if hasattr(data, "__len__") else None
-
-
 def _ready(model: Any, source: Any) -> Any:
     """The source of batches for a model that is compiled; one that is not built yet is built for the first batch."""
     if model.built or model.optimizer is None or not _is_stream(source):
         model._prepare_for(None, targets=True)
         return source
     if isinstance(source, Sequence):
-        model._prepare_for(_parts(_first(source)[0])[0], targets=True)
+        model._prepare_for(_parts(_first(source))[0], targets=True)
         return source
     batch = _Stream(source).take(0, 1)
     model._prepare_for(_parts(batch)[0], targets=True)
     return _again(batch, source)
 
 
-def _first(sequence: Sequence) -> tuple[Any, frozenset[str]]:
-    """The first batch, and the global generators drawn from for it; looking at it changes no later batch."""
+def _first(sequence: Sequence) -> Any:
+    """The first batch; the global generators are then as they were."""
+    chance = global_random.get_state()
+    batch = sequence[0]
+    global_random.set_state(chance)
+    return batch
+
+
+def _first_and_draws(sequence: Sequence) -> tuple[Any, frozenset[str]]:
+    """The first batch, and the global generators drawn from for it; the sequence too is then as it was."""
     chance, state = global_random.get_state(), copy.deepcopy(sequence.get_state())
     batch = sequence[0]
     draws = global_random.changed(chance, global_random.get_state())
@@ -310,12 +311,15 @@ class _Validation:
     """What a model is validated on after each epoch: arrays, a generator, a Sequence, or nothing.
 
     arrays  for callbacks: inputs, targets, sample weights; None unless there are such
+    draws   with checkpoints: the global generators that a Sequence draws from. It then makes its batches when they are
+            used, and so does one for training that draws too: two threads would draw in an order of their own
     """
 
     def __init__(self, model: Any, data: Any, steps: float | None, queueing: tuple[int, int, bool]):
         self.model, self.data, self.queueing = model, data, queueing
         self.stream: _Stream | None = None
         self.arrays: list[Any] | None = None
+        self.draws: frozenset[str] | None = None
         self.from_stream = _is_stream(data)
         parts = None if self.from_stream else fitting.validation_parts(data, "fit_generator")
         self.wanted = self.from_stream or parts is not None
@@ -325,15 +329,12 @@ class _Validation:
             self.inputs, self.targets, self.weights = model._data(*parts)
             self.arrays = fitting.as_keras(model, (self.inputs, self.targets, self.weights))
 
-    def open(self, streams: ExitStack, epochs: int, done: int, position: Any, remembers: bool) -> None:
-        """Begin to make batches for `epochs` epochs, of which `done` are done already: up to this position.
-
-        remembers: whether the position will be asked for
-        """
+    def open(self, streams: ExitStack, epochs: int, done: int, position: Any) -> None:
+        """Begin to make batches for `epochs` epochs, of which `done` are done already: up to this position."""
         if self.from_stream:
             self.stream = streams.enter_context(_opened(
                 self.data, self.steps * (epochs - done), self.queueing, done=self.steps * done, position=position,
-                draws=_first(self.data)[1] if remembers else None))
+                draws=self.draws, ahead=not self.draws))
 
     def results(self, batch_size: int) -> list[float]:
         """The loss and the metrics; arrays are tested in batches of `batch_size`."""
@@ -346,18 +347,26 @@ class _Validation:
 
 
 def _keeper(model: Any, checkpoint: Any, callbacks: Any, source: Any, steps: int, span: range,
-            validation: _Validation, shuffle: bool) -> tuple[Keeper | None, frozenset[str] | None]:
-    """Who makes the checkpoints of this call, and the global generators that its batches depend on; or None twice."""
+            validation: _Validation, shuffle: bool, in_turn: bool) -> tuple[Keeper | None, frozenset[str] | None]:
+    """Who makes the checkpoints of this call, and the global generators that its batches depend on; or None twice.
+
+    in_turn: whether a Sequence that is an iterator is taken as one
+    """
     backup = backup_of(checkpoint, callbacks)
     if backup is None:
         return None, None
-    for one in [source, *([validation.data] if validation.from_stream else [])]:
+    sources = [source, *([validation.data] if validation.from_stream else [])]
+    for one in sources:
         _check_position_known(one)
-    batch, draws = _first(source)
+    if validation.from_stream:
+        validation.draws = _first_and_draws(validation.data)[1]
+    batch, draws = _first_and_draws(source)
     x, y, weight = _parts(batch)
     model._data(x, y, weight)  # an own loss may take targets of another shape than the output, which changes functions
-    facts = {"data": [type(source).__name__, len(source)], "batches": steps, "shuffle": shuffle,
-             "validation": len(validation.data) if validation.wanted else None, "initial_epoch": span.start}
+    taken = ["in turn" if in_turn and iter(one) is one else "by number" for one in sources]
+    facts = {"data": [type(source).__name__, len(source)], "way of taking batches": taken, "batches": steps,
+             "shuffle": shuffle, "validation": len(validation.data) if validation.wanted else None,
+             "initial_epoch": span.start}
     return Keeper(backup, model, model._function(TRAIN), facts), draws
 
 
@@ -397,9 +406,9 @@ def _train(model: Any, batches: _Stream, steps: int, span: range, callbacks: Any
 
 def _position(batches: _Stream, validation: _Validation, epoch: int, batch: int, size: int) -> Position:
     stream, chance = batches.position()
-    tested, chance_of_tests = (None, {}) if validation.stream is None else validation.stream.position()
+    tested = None if validation.stream is None else validation.stream.position()[0]
     return Position(epoch, batch, size=size, stream={"training": stream, "validation": tested},
-                    chance={**global_random.get_state(), **chance_of_tests, **chance})
+                    chance={**global_random.get_state(), **chance})
 
 
 def _train_step(model: Any, batch: Any, step: int, callbacks: Any, class_weight: Any) -> int:

@@ -125,7 +125,7 @@ class Tokenizer:
         """Count in how many sequences each number occurs, for `sequences_to_matrix` without texts."""
         self.document_count += len(sequences)
         for sequence in sequences:
-            for number in set(map(int, sequence)):  # NumPy's numbers are no keys of JSON
+            for number in set(map(_plain, sequence)):
                 self.index_docs[number] += 1
 
     def texts_to_sequences(self, texts: Iterable[str | list[str]]) -> list[list[int]]:
@@ -223,3 +223,10 @@ def _table(text: Any, name: str) -> dict[Any, Any]:
         return {int(number): value for number, value in found.items()}
     except ValueError as error:
         raise ModelFormatError("a key is no number", where=f"Tokenizer, {name}", got=f"{error!s:.100}") from error
+
+
+def _plain(number: Any) -> Any:
+    """A key that JSON can write, and that is the word's whatever the type of the array is that it comes from."""
+    if isinstance(number, np.generic):
+        number = number.item()
+    return int(number) if isinstance(number, float) and number.is_integer() else number

@@ -21,7 +21,7 @@ from typing import Any
 from graphc.errors import ArgumentError, warn
 from graphc.frontend_keras.utils import batch_processes, global_random
 from graphc.frontend_keras.utils.downloads import get_file, validate_file
-from graphc.frontend_keras.utils.workers import Workers
+from graphc.frontend_keras.utils.workers import WhenAsked, Workers
 
 __all__ = ["GeneratorEnqueuer", "NotThreadSafeError", "OrderedEnqueuer", "Sequence", "SequenceEnqueuer", "Workers",
            "get_file", "iter_sequence_infinite", "validate_file"]
@@ -48,6 +48,9 @@ class Sequence:
 
     def on_epoch_end(self) -> None:
         """After each epoch."""
+
+    def _settle(self) -> None:
+        """Called before processes are made which would each draw for themselves what has to be the same for all."""
 
     def get_state(self) -> Any:
         """What a checkpoint has to hold: numbers, texts, arrays, lists, tuples and dicts of them; or None."""
@@ -83,8 +86,10 @@ class SequenceEnqueuer(ABC):
     """Seconds that `stop` waits, unless told, for a batch that is being made."""
     wanted: float = math.inf
     """How many batches will be used; where that is known, no further ones are made."""
+    ahead = True
+    """Whether threads make batches before they are used; else each is made when it is taken, by who takes it."""
     random_seed: int | None = None
-    """What processes seed NumPy's and Python's generators with; default: NumPy's state when they are started."""
+    """What processes seed NumPy's and Python's generators with; default: numbers drawn from NumPy's at their start."""
 
     def __init__(self, sequence: Any, use_multiprocessing: bool = False):
         self.sequence, self.use_multiprocessing = sequence, use_multiprocessing
@@ -110,7 +115,8 @@ class SequenceEnqueuer(ABC):
 
     def _new_pool(self, calls: int = 0, seed: list[int] | None = None) -> Workers:
         if not self.use_multiprocessing:
-            return Workers(self._threads(self.workers))
+            return Workers(self._threads(self.workers)) if self.ahead else WhenAsked()
+        getattr(self.sequence, "_settle", lambda: None)()
         if self.random_seed is not None:
             seed = [self.random_seed]
         return batch_processes.Processes(max(1, self.workers), self._maker(), calls, seed)
@@ -213,7 +219,7 @@ class OrderedEnqueuer(SequenceEnqueuer):
 
     def before_next(self) -> tuple[dict[str, Any], Any] | None:
         """What was noted before the next batch was made; None where none is being made ahead, or nothing noted."""
-        if self._made:
+        if self._made and self.ahead:
             wait([self._made[0]])
         return self._before[0] if self._before else None
 

@@ -51,3 +51,23 @@ class Workers:
                 except BaseException as error:
                     future.set_exception(error)
             del task, future, call, args
+
+
+class WhenAsked(Workers):
+    """Nobody: calls are carried out where their results are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def submit(self, call: Callable[..., Any], *args: Any) -> Future[Any]:
+        return _Postponed(call, args)
+
+
+class _Postponed(Future[Any]):
+    def __init__(self, call: Callable[..., Any], args: tuple[Any, ...]):
+        super().__init__()
+        self._task = call, args
+
+    def result(self, timeout: float | None = None) -> Any:
+        call, args = self._task
+        return call(*args)

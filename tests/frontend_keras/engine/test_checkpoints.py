@@ -395,6 +395,43 @@ def test_random_batches_of_the_validation(tmp_path, validation, stop, frequency)
     assert trained(mlp, backup(tmp_path, frequency), fit=fit, seed=2) == expected
 
 
+@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize(("kind", "validation"), [("pictures", pictures), ("seeded pictures", pictures),
+                                                  ("global", Noisy)], ids=["1", "2", "3"])
+def test_training_and_validation_that_both_draw(tmp_path, kind, validation, workers):
+    """No thread draws while another one does."""
+    model, make = RANDOM_SEQUENCES[kind]
+
+    def fit(model, **kwargs):
+        del kwargs["batch_size"]
+        random.seed(4 if not any(tmp_path.glob("ckpt-*")) else 5)
+        return model.fit_generator(make(), validation_data=validation(), workers=workers, **kwargs)
+
+    expected = trained(model, backup(tmp_path / "whole", "epoch"), fit=fit)
+    assert trained(model, backup(tmp_path, 1), 12, fit=fit) is None
+    assert trained(model, backup(tmp_path, 1), fit=fit, seed=2) == expected
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 0), (0, 1)])
+def test_pictures_taken_in_turn_and_by_number_are_two_trainings(tmp_path, before, after):
+    def fit(workers):
+        return lambda model, batch_size, **kwargs: model.fit_generator(pictures(), workers=workers, shuffle=False, **kwargs)
+
+    assert trained(on_pictures, backup(tmp_path, 1), 8, fit=fit(before)) is None
+    with pytest.raises(CheckpointError, match="other way of taking batches, number 1"):
+        trained(on_pictures, backup(tmp_path, 1), fit=fit(after))
+
+
+def test_pictures_from_processes(tmp_path):
+    def fit(model, batch_size, **kwargs):
+        random.seed(4 if not any(tmp_path.glob("ckpt-*")) else 5)
+        return model.fit_generator(pictures(), validation_data=pictures(), workers=2, use_multiprocessing=True, **kwargs)
+
+    expected = trained(on_pictures, fit=fit)
+    assert trained(on_pictures, backup(tmp_path, 3), 12, fit=fit) is None
+    assert trained(on_pictures, backup(tmp_path, 3), fit=fit, seed=2) == expected
+
+
 def test_a_checkpoint_changes_nothing_of_a_sequence(tmp_path):
     def fit(model, **kwargs):
         del kwargs["batch_size"]

@@ -1,5 +1,7 @@
 """compile: what it accepts, what it names, what it refuses."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -268,6 +270,33 @@ def test_targets_of_other_shapes_leave_the_optimizer_its_state():
 
     for a, b in zip(trained([5, 5, 5, 5]), trained([5, 7, 7, 4]), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_targets_of_another_shape_after_trainable_has_changed():
+    """The optimizer begins anew, for the weights that are trained now."""
+    model = Sequential([Dense(3, input_dim=4), Dense(3)])
+    model.compile("adam", mean_apart)
+    model.train_on_batch(X, np.ones((8, 5)))
+    model.layers[1].trainable = False
+    kept = model.layers[1].get_weights()
+    model.train_on_batch(X, np.ones((8, 7)))
+    np.testing.assert_array_equal(model.layers[1].get_weights()[0], kept[0])
+    assert K.get_value(model.optimizer.iterations) >= 1
+
+
+def test_a_loss_that_wraps_another():
+    def smooth(y_true, y_pred, factor):
+        return factor * squares(y_true, y_pred)
+
+    @functools.wraps(smooth)
+    def loss(y_true, y_pred):
+        return smooth(y_true, y_pred, 0.5)
+
+    model = Sequential([Dense(3, input_dim=4)])
+    model.compile("sgd", loss, metrics=[loss])
+    target = np.ones((8, 3))
+    want = 0.5 * ((target - model.predict(X)) ** 2).mean()
+    assert model.evaluate(X, target, verbose=0) == pytest.approx([want, want], rel=1e-5)
 
 
 def test_an_own_loss_may_meet_several_shapes():

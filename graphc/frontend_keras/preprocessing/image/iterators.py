@@ -91,6 +91,12 @@ class Iterator(Sequence):
         with self.lock:
             self._set_index_array()
 
+    def _settle(self) -> None:
+        with self.lock:
+            if self.index_array is None:
+                self._seed()
+                self._set_index_array()
+
     def get_state(self) -> Any:
         """The order of the samples and the counts of batches."""
         return {"order": self.index_array, "batch": self.batch_index, "seen": self.total_batches_seen}
