@@ -7,7 +7,8 @@ import pytest
 
 from graphc.errors import ArgumentError
 from graphc.frontend_keras.utils import GeneratorEnqueuer, OrderedEnqueuer, Sequence
-from graphc.frontend_keras.utils.data_utils import SequenceEnqueuer, Workers, iter_sequence_infinite
+from graphc.frontend_keras.utils.data_utils import SequenceEnqueuer, iter_sequence_infinite
+from graphc.frontend_keras.utils.workers import Workers
 
 
 class Numbers(Sequence):

@@ -8,7 +8,7 @@ What does not live here: when something is written (tensorboard.py), graphs of m
 from __future__ import annotations
 
 import os
-import socket
+import platform
 import struct
 import time
 import zlib
@@ -59,7 +59,7 @@ class EventWriter:
         self.protocol = protocol()
         self._waiting: list[bytes] = []
         os.makedirs(folder, exist_ok=True)
-        self._path = _new_file(os.path.join(folder, f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"))
+        self._path = _new_file(os.path.join(folder, f"events.out.tfevents.{int(time.time())}.{platform.node()}"))
         self._write(self.protocol.Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def add_summary(self, summary: Any, global_step: int | None = None) -> None:

@@ -14,17 +14,21 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Future, wait
 from functools import partial
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from graphc.errors import ArgumentError, warn
-from graphc.frontend_keras.utils import batch_processes, global_random
+from graphc.frontend_keras.utils import global_random
 from graphc.frontend_keras.utils.downloads import get_file, validate_file
-from graphc.frontend_keras.utils.workers import WhenAsked, Workers
 
-__all__ = ["GeneratorEnqueuer", "NotThreadSafeError", "OrderedEnqueuer", "Sequence", "SequenceEnqueuer", "Workers",
+__all__ = ["GeneratorEnqueuer", "NotThreadSafeError", "OrderedEnqueuer", "Sequence", "SequenceEnqueuer",
            "get_file", "iter_sequence_infinite", "validate_file"]
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from graphc.frontend_keras.utils.workers import Workers
 
 Batches = Iterator[Any]
 
@@ -102,7 +106,7 @@ class SequenceEnqueuer(ABC):
 
     def start(self, workers: int = 1, max_queue_size: int = 10) -> None:
         """Begin to make batches: `workers` at a time, and no more than `max_queue_size` ahead."""
-        if self.use_multiprocessing and not batch_processes.available():
+        if self.use_multiprocessing and not _processes().available():
             warn("`use_multiprocessing`: batches are made by threads, since no process can be forked here.")
             self.use_multiprocessing = False
         self.workers, self._size = workers, max(1, max_queue_size)
@@ -115,11 +119,12 @@ class SequenceEnqueuer(ABC):
 
     def _new_pool(self, calls: int = 0, seed: list[int] | None = None) -> Workers:
         if not self.use_multiprocessing:
-            return Workers(self._threads(self.workers)) if self.ahead else WhenAsked()
+            kinds = import_module("graphc.frontend_keras.utils.workers")
+            return kinds.Workers(self._threads(self.workers)) if self.ahead else kinds.WhenAsked()
         getattr(self.sequence, "_settle", lambda: None)()
         if self.random_seed is not None:
             seed = [self.random_seed]
-        return batch_processes.Processes(max(1, self.workers), self._maker(), calls, seed)
+        return _processes().Processes(max(1, self.workers), self._maker(), calls, seed)
 
     def _processes_before(self) -> dict[str, Any]:
         """Calls and seed of the processes that a training had which goes on now."""
@@ -137,7 +142,7 @@ class SequenceEnqueuer(ABC):
         try:
             for future in left:
                 future.exception(max(0.0, end - time.monotonic()))
-        except (CancelledError, TimeoutError):
+        except TimeoutError:
             pass
         finally:
             pool.end()
@@ -212,15 +217,14 @@ class OrderedEnqueuer(SequenceEnqueuer):
 
         processes  the seed of the processes that make batches, and how many calls they had for batches used; or None
         """
-        pool = self._pool
-        processes = ({"seed": pool.seed, "calls": pool.calls - len(self._made)}
-                     if isinstance(pool, batch_processes.Processes) else None)
+        pool: Any = self._pool
+        processes = {"seed": pool.seed, "calls": pool.calls - len(self._made)} if self.use_multiprocessing else None
         return {"order": list(self._order), "left": self._left, "ended": self._ended, "processes": processes}
 
     def before_next(self) -> tuple[dict[str, Any], Any] | None:
         """What was noted before the next batch was made; None where none is being made ahead, or nothing noted."""
         if self._made and self.ahead:
-            wait([self._made[0]])
+            self._made[0].exception()  # waits
         return self._before[0] if self._before else None
 
     def start_at(self, position: Any) -> None:
@@ -293,10 +297,16 @@ class OrderedEnqueuer(SequenceEnqueuer):
     def _renew_processes(self) -> None:
         """Have processes see what `on_epoch_end` has changed."""
         changes = getattr(type(self.sequence), "on_epoch_end", None) is not Sequence.on_epoch_end
-        if changes and isinstance(self._pool, batch_processes.Processes):
-            self._pool.close()
-            self._pool.end()
-            self._pool = self._new_pool(self._pool.calls, self._pool.seed)
+        pool: Any = self._pool
+        if changes and self.use_multiprocessing and pool is not None:
+            pool.close()
+            pool.end()
+            self._pool = self._new_pool(pool.calls, pool.seed)
+
+
+def _processes() -> Any:
+    """The module of processes, which few trainings need."""
+    return import_module("graphc.frontend_keras.utils.batch_processes")
 
 
 def _is_of_processes(found: Any) -> bool:
