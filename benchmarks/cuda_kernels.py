@@ -4,7 +4,7 @@
 and compares with results/cuda_kernels.json; --write keeps what it found there instead. A kernel that spills, uses local
 memory, float64 arithmetic or a 64-bit division ends it with status 1, as does any difference from the table.
 With --changed, a kernel whose source the table was made of, by the same emitters and compilers, is compiled only if it
-is one of an eighth taken as a sample.
+is one of a sixteenth taken as a sample.
 Needs numba-cuda, nvJitLink and nvdisasm (the extra `cuda-ci`), no driver.
 """
 
@@ -39,7 +39,7 @@ TABLE = Path(__file__).parent / "results" / "cuda_kernels.json"
 MODELS = ("mlp", "func784", "stacked", "conv1d", "lstm", "shared", "vgg")
 PHASES = {"train": TRAIN, "predict": PREDICT}
 COMPILERS = ("numba", "numba-cuda", "llvmlite", "nvidia-nvvm", "nvidia-nvjitlink", "nvidia-cuda-nvdisasm")
-SAMPLE = 8  # one kernel in so many is compiled though nothing has changed
+SAMPLE = 16  # one kernel in so many is compiled though nothing has changed
 MOST_REGISTERS, MOST_SHARED = 65536, 48 << 10
 BANNED = {"float64": r"\b(DADD|DMUL|DFMA|DSETP|DMNMX|MUFU\.\w+64H)\b", "local memory": r"\b(LDL|STL)\b",
           "a 64-bit division": r"__cuda_sm\d+_(div|rem)_[us]64"}

@@ -1,17 +1,20 @@
 """A sample of every campaign; `python -m tests.fuzz` runs as many cases as asked for."""
 
+from itertools import islice
+
 import pytest
 
 from tests.fuzz import __main__ as command
 from tests.fuzz.campaigns import KINDS, graph_case, run
 from tests.fuzz.cases import RefusedError
 
-SAMPLES = {"graphs": 10, "passes": 30, "gradients": 40, "models": 1}
+SAMPLES = {"graphs": range(10), "passes": range(30), "gradients": range(40), "models": range(1, 2)}
+CASES = 4  # of a seed: a model has as many for each draw of its weights
 
 
-@pytest.mark.parametrize(("kind", "seed"), [(kind, seed) for kind in KINDS for seed in range(SAMPLES[kind])])
+@pytest.mark.parametrize(("kind", "seed"), [(kind, seed) for kind in KINDS for seed in SAMPLES[kind]])
 def test_a_sample(kind, seed):
-    for case, check in KINDS[kind](seed):
+    for case, check in islice(KINDS[kind](seed), CASES):
         try:
             check(case)
         except RefusedError:

@@ -15,7 +15,8 @@ K = keras.backend
 
 
 @pytest.mark.parametrize(("model", "rows", "steps"), [
-    ("mlp", 40, 2), ("func784", 5, 2), ("stacked", 3, 2),  # the second is a replay
+    ("func784", 5, 2),  # the second step is a replay
+    pytest.param("mlp", 40, 2, marks=pytest.mark.slow), pytest.param("stacked", 3, 2, marks=pytest.mark.slow),
     pytest.param("lstm", 2, 1, marks=pytest.mark.slow), pytest.param("shared", 2, 1, marks=pytest.mark.slow)])
 def test_steps_and_a_prediction(on, model, rows, steps):
     case = CASES[model]
