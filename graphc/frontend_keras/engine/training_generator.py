@@ -1,45 +1,43 @@
 """Training, testing and prediction on batches that the user's own code makes: generators and Sequences.
 
-What does not live here: making batches ahead of their use (utils/data_utils.py), training on arrays (fitting.py).
+What does not live here: the streams of batches (batch_streams.py), training on arrays (fitting.py).
 """
 
 from __future__ import annotations
 
-import copy
-import math
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping
 from collections.abc import Sequence as Listing
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from graphc.errors import ArgumentError, GraphcError, ShapeError, warn
+from graphc.errors import ArgumentError
 from graphc.frontend_keras.engine import fitting
+from graphc.frontend_keras.engine.batch_streams import (
+    DataExhaustedError,
+    Stream,
+    first_and_draws,
+    is_stream,
+    number_of_steps,
+    opened,
+    parts_of,
+    queue_settings,
+    ready,
+    size_of,
+)
 from graphc.frontend_keras.engine.functions import TRAIN
 from graphc.frontend_keras.engine.keeping import Keeper, backup_of
 from graphc.frontend_keras.engine.legacy import renamed_keywords
 from graphc.frontend_keras.engine.resuming import Position
-from graphc.frontend_keras.engine.shapes import integer, length_of, positive
 from graphc.frontend_keras.engine.training_arrays import begin_epoch, end_epoch, epochs_from, in_a_row
 from graphc.frontend_keras.utils import global_random
-from graphc.frontend_keras.utils.checks import KeywordError
-from graphc.frontend_keras.utils.data_utils import (
-    GeneratorEnqueuer,
-    OrderedEnqueuer,
-    Sequence,
-    SequenceEnqueuer,
-    iter_sequence_infinite,
-)
+from graphc.frontend_keras.utils.data_utils import Sequence
 from graphc.frontend_keras.utils.generic_utils import to_list, unpack_singleton
 from graphc.frontend_keras.utils.progbar import Progbar
 
 __all__ = ["DataExhaustedError", "TrainingOnGenerators"]
-
-
-class DataExhaustedError(GraphcError, StopIteration):
-    """A generator ended before the steps did; a StopIteration, as in Keras."""
 
 
 def _steps_of_samples(samples: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -88,9 +86,9 @@ class TrainingOnGenerators:
 
         Raises ArgumentError for checkpoints with generators, whose place nobody knows.
         """
-        queueing = _queueing(workers, max_queue_size, use_multiprocessing, "fit_generator")
-        generator = _ready(self, generator)
-        steps = _number_of_steps(steps_per_epoch, generator, "steps_per_epoch")
+        queueing = queue_settings(workers, max_queue_size, use_multiprocessing, "fit_generator")
+        generator = ready(self, generator)
+        steps = number_of_steps(steps_per_epoch, generator, "steps_per_epoch")
         validation = _Validation(self, validation_data, validation_steps, queueing)
         span = range(fitting.epoch_number(initial_epoch, "initial_epoch"), fitting.epoch_number(epochs, "epochs"))
         listeners = fitting.make_callbacks(self, callbacks, verbose, steps)
@@ -107,7 +105,7 @@ class TrainingOnGenerators:
             done = 0 if start is None else (start.epoch - span.start) * steps + start.batch
             places = (start and start.stream) or {"training": None, "validation": None}
             validation.open(streams, len(span), 0 if start is None else start.epoch - span.start, places["validation"])
-            batches = streams.enter_context(_opened(generator, steps * len(span) - done, queueing, shuffle, done,
+            batches = streams.enter_context(opened(generator, steps * len(span) - done, queueing, shuffle, done,
                                                     places["training"], draws, ahead=not (draws and validation.draws)))
             _train(self, batches, steps, span, listeners, class_weight, validation, keeper, start)
             fitting.end_training(listeners, keeper)
@@ -117,191 +115,28 @@ class TrainingOnGenerators:
     def evaluate_generator(self, generator: Any, steps: float | None = None, max_queue_size: int = 10,
                            workers: int = 1, use_multiprocessing: bool = False, verbose: int = 0) -> Any:
         """The loss, or a list of the loss and the metrics: means over the batches, weighted by their sizes."""
-        queueing = _queueing(workers, max_queue_size, use_multiprocessing, "evaluate_generator")
-        generator = _ready(self, generator)
-        count = _number_of_steps(steps, generator, "steps")
-        with _opened(generator, count, queueing) as batches:
+        queueing = queue_settings(workers, max_queue_size, use_multiprocessing, "evaluate_generator")
+        generator = ready(self, generator)
+        count = number_of_steps(steps, generator, "steps")
+        with opened(generator, count, queueing) as batches:
             return unpack_singleton(_test(self, batches, count, verbose))
 
     @keras1_keywords
     def predict_generator(self, generator: Any, steps: float | None = None, max_queue_size: int = 10,
                           workers: int = 1, use_multiprocessing: bool = False, verbose: int = 0) -> Any:
         """The outputs for all batches, one after the other; targets and weights in the batches are ignored."""
-        queueing = _queueing(workers, max_queue_size, use_multiprocessing, "predict_generator")
-        count = _number_of_steps(steps, generator, "steps")
+        queueing = queue_settings(workers, max_queue_size, use_multiprocessing, "predict_generator")
+        count = number_of_steps(steps, generator, "steps")
         bar = Progbar(target=count) if verbose == 1 else None
         parts = []
-        with _opened(generator, count, queueing) as batches:
+        with opened(generator, count, queueing) as batches:
             for step in range(count):
                 batch = batches.take(step, count)
-                x = _parts(batch)[0] if isinstance(batch, tuple) else batch
+                x = parts_of(batch)[0] if isinstance(batch, tuple) else batch
                 parts.append(to_list(self.predict_on_batch(x)))  # type: ignore[attr-defined]
                 if bar is not None:
                     bar.update(step + 1)
         return unpack_singleton([column[0] if count == 1 else in_a_row(column) for column in zip(*parts)])
-
-
-# ---- streams of batches
-
-
-class _Stream:
-    """Batches, one after the other.
-
-    sequence  where they come from, or None
-    ordered   what makes those of a Sequence ahead, or None
-    draws     the global generators whose numbers its batches depend on
-    """
-
-    def __init__(self, batches: Iterator[Any], sequence: Sequence | None = None,
-                 ordered: OrderedEnqueuer | None = None, draws: Set[str] | None = None):
-        self.batches, self.sequence, self.ordered, self.draws = batches, sequence, ordered, draws or frozenset()
-
-    def take(self, step: int, steps: int) -> Any:
-        """The next batch, for step number `step` of `steps`."""
-        try:
-            return next(self.batches)
-        except StopIteration:
-            raise DataExhaustedError("the generator ran out of data", expected=f"{steps} batches, and as many again "
-                                     "for each further epoch", got=f"the end after {step} of them",
-                                     fix="Let it begin anew (`while True:`), or give fewer steps.") from None
-
-    def end_epoch(self) -> None:
-        if self.ordered is not None:
-            self.ordered.end_epoch()
-
-    def position(self) -> tuple[Any, dict[str, Any]]:
-        """For a checkpoint: where the batches and the Sequence are, and the generators that were further back there."""
-        if self.sequence is None:
-            return None, {}
-        noted = None if self.ordered is None else self.ordered.before_next()
-        chance, state = noted or ({}, self.sequence.get_state())
-        return ({"queue": None if self.ordered is None else self.ordered.position(), "sequence": state},
-                {name: chance[name] for name in self.draws & chance.keys()})
-
-
-@contextmanager
-def _opened(source: Any, wanted: int, queueing: tuple[int, int, bool], shuffle: bool = False, done: int = 0,
-            position: Any = None, draws: Set[str] | None = None, ahead: bool = True) -> Iterator[_Stream]:
-    """The batches of a source, of which `wanted` will be taken.
-
-    done      how many were taken before, by a training that goes on
-    position  what the position of the stream was then
-    draws     of a stream whose position will be asked for: the global generators that its batches depend on
-    ahead     whether threads may make batches before they are used
-    """
-    workers, max_queue_size, use_multiprocessing = queueing
-    ordered = isinstance(source, Sequence)
-    if position is not None:
-        source.set_state(position["sequence"])
-    if workers < 1:
-        yield _Stream(iter_sequence_infinite(source, done % len(source)), source) if ordered else _Stream(source)
-        return
-    if use_multiprocessing and workers > 1 and not ordered:
-        warn("several processes each run the generator from its beginning, so that batches may come several "
-             "times: use a `keras.utils.Sequence`, or workers=1")
-    enqueuer: SequenceEnqueuer = (OrderedEnqueuer(source, use_multiprocessing, shuffle) if ordered else
-                                  GeneratorEnqueuer(source, use_multiprocessing))
-    enqueuer.wanted = wanted
-    if isinstance(enqueuer, OrderedEnqueuer):
-        enqueuer.remembers, enqueuer.ahead = draws is not None, ahead
-        if position is not None:
-            enqueuer.start_at(position["queue"] or _in_order(len(source), done))
-    enqueuer.start(workers, max_queue_size)
-    try:
-        yield (_Stream(enqueuer.get(), source, enqueuer, draws) if isinstance(enqueuer, OrderedEnqueuer) else
-               _Stream(enqueuer.get()))
-    finally:
-        enqueuer.stop()
-
-
-def _in_order(count: int, done: int) -> dict[str, Any]:
-    """The position of a queue after `done` batches of a Sequence that were not made ahead."""
-    return {"order": list(range(count)), "left": count - done % count, "ended": False}
-
-
-def _queueing(workers: Any, max_queue_size: Any, use_multiprocessing: bool, where: str) -> tuple[int, int, bool]:
-    return integer(workers, "workers", where), integer(max_queue_size, "max_queue_size", where), use_multiprocessing
-
-
-def _is_stream(source: Any) -> bool:
-    return isinstance(source, Sequence) or hasattr(source, "__next__")
-
-
-def _number_of_steps(given: float | None, source: Any, name: str) -> int:
-    """The steps to take. A fraction, as samples / batch size gives, is rounded up."""
-    if not _is_stream(source):
-        raise KeywordError("no batches can be taken of this", where=name,
-                           expected="a generator or a keras.utils.Sequence", got=type(source).__name__,
-                           fix="Call the generator function: f() instead of f." if callable(source) else "")
-    if given is None:
-        if not isinstance(source, Sequence):
-            raise ArgumentError(f"`{name}=None` is only valid for a generator based on the `keras.utils.Sequence` "
-                                "class", fix=f"Please specify `{name}` or use the `keras.utils.Sequence` class.")
-        given = len(source)
-    if isinstance(given, float) and math.isfinite(given):
-        given = math.ceil(given)
-    return positive(given, name, type(source).__name__)
-
-
-def _parts(batch: Any) -> tuple[Any, Any, Any]:
-    """x, y and the sample weights of a batch."""
-    if isinstance(batch, Mapping) or length_of(batch) not in (2, 3):
-        raise ArgumentError("Output of generator should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: "
-                            f"{batch!s:.200}")
-    x, y, *weight = batch
-    return x, y, weight[0] if weight else None
-
-
-def _size(x: Any) -> int:
-    """The number of samples of an input; 1 where tensors of the model are the data."""
-    if x is None or (isinstance(x, (list, tuple, Mapping)) and not x):
-        return 1
-    first = next(iter(x.values())) if isinstance(x, Mapping) else x
-    first = first[0] if isinstance(first, (list, tuple)) and hasattr(first[0], "shape") else first
-    size = length_of(first)
-    if size is None:
-        raise ShapeError("the data of a batch have no batch axis", where="generator", expected="arrays",
-                         got=f"{first!r:.200}")
-    if not size:
-        raise ArgumentError("Received an empty batch. Batches should contain at least one item")
-    return size
-
-
-def _ready(model: Any, source: Any) -> Any:
-    """The source of batches for a model that is compiled; one that is not built yet is built for the first batch."""
-    if model.built or model.optimizer is None or not _is_stream(source):
-        model._prepare_for(None, targets=True)
-        return source
-    if isinstance(source, Sequence):
-        model._prepare_for(_parts(_first(source))[0], targets=True)
-        return source
-    batch = _Stream(source).take(0, 1)
-    model._prepare_for(_parts(batch)[0], targets=True)
-    return _again(batch, source)
-
-
-def _first(sequence: Sequence) -> Any:
-    """The first batch; the global generators are then as they were."""
-    chance = global_random.get_state()
-    batch = sequence[0]
-    global_random.set_state(chance)
-    return batch
-
-
-def _first_and_draws(sequence: Sequence) -> tuple[Any, frozenset[str]]:
-    """The first batch, and the global generators drawn from for it; the sequence too is then as it was."""
-    chance, state = global_random.get_state(), copy.deepcopy(sequence.get_state())
-    batch = sequence[0]
-    draws = global_random.changed(chance, global_random.get_state())
-    global_random.set_state(chance)
-    if state is not None:
-        sequence.set_state(state)
-    return batch, draws
-
-
-def _again(batch: Any, source: Iterator[Any]) -> Iterator[Any]:
-    yield batch
-    yield from source
 
 
 # ---- loops
@@ -317,14 +152,14 @@ class _Validation:
 
     def __init__(self, model: Any, data: Any, steps: float | None, queueing: tuple[int, int, bool]):
         self.model, self.data, self.queueing = model, data, queueing
-        self.stream: _Stream | None = None
+        self.stream: Stream | None = None
         self.arrays: list[Any] | None = None
         self.draws: frozenset[str] | None = None
-        self.from_stream = _is_stream(data)
+        self.from_stream = is_stream(data)
         parts = None if self.from_stream else fitting.validation_parts(data, "fit_generator")
         self.wanted = self.from_stream or parts is not None
         if self.from_stream:
-            self.steps = _number_of_steps(steps or None, data, "validation_steps")
+            self.steps = number_of_steps(steps or None, data, "validation_steps")
         elif parts is not None:
             self.inputs, self.targets, self.weights = model._data(*parts)
             self.arrays = fitting.as_keras(model, (self.inputs, self.targets, self.weights))
@@ -332,7 +167,7 @@ class _Validation:
     def open(self, streams: ExitStack, epochs: int, done: int, position: Any) -> None:
         """Begin to make batches for `epochs` epochs, of which `done` are done already: up to this position."""
         if self.from_stream:
-            self.stream = streams.enter_context(_opened(
+            self.stream = streams.enter_context(opened(
                 self.data, self.steps * (epochs - done), self.queueing, done=self.steps * done, position=position,
                 draws=self.draws, ahead=not self.draws))
 
@@ -359,9 +194,9 @@ def _keeper(model: Any, checkpoint: Any, callbacks: Any, source: Any, steps: int
     for one in sources:
         _check_position_known(one)
     if validation.from_stream:
-        validation.draws = _first_and_draws(validation.data)[1]
-    batch, draws = _first_and_draws(source)
-    x, y, weight = _parts(batch)
+        validation.draws = first_and_draws(validation.data)[1]
+    batch, draws = first_and_draws(source)
+    x, y, weight = parts_of(batch)
     model._data(x, y, weight)  # an own loss may take targets of another shape than the output, which changes functions
     taken = ["in turn" if in_turn and iter(one) is one else "by number" for one in sources]
     facts = {"data": [type(source).__name__, len(source)], "way of taking batches": taken, "batches": steps,
@@ -381,7 +216,7 @@ def _check_position_known(source: Any) -> None:
                             where=f"{kind.__name__}, checkpoint", fix="Define get_state() and set_state(state).")
 
 
-def _train(model: Any, batches: _Stream, steps: int, span: range, callbacks: Any, class_weight: Any,
+def _train(model: Any, batches: Stream, steps: int, span: range, callbacks: Any, class_weight: Any,
            validation: _Validation, keeper: Keeper | None, start: Position | None) -> None:
     position = partial(_position, batches, validation)
     for epoch, first in epochs_from(model, span, start):
@@ -404,7 +239,7 @@ def _train(model: Any, batches: _Stream, steps: int, span: range, callbacks: Any
         end_epoch(model, callbacks, epoch, logs, span.stop, keeper, partial(position, epoch + 1, 0, size))
 
 
-def _position(batches: _Stream, validation: _Validation, epoch: int, batch: int, size: int) -> Position:
+def _position(batches: Stream, validation: _Validation, epoch: int, batch: int, size: int) -> Position:
     stream, chance = batches.position()
     tested = None if validation.stream is None else validation.stream.position()[0]
     return Position(epoch, batch, size=size, stream={"training": stream, "validation": tested},
@@ -412,8 +247,8 @@ def _position(batches: _Stream, validation: _Validation, epoch: int, batch: int,
 
 
 def _train_step(model: Any, batch: Any, step: int, callbacks: Any, class_weight: Any) -> int:
-    x, y, weight = _parts(batch)
-    size = _size(x)
+    x, y, weight = parts_of(batch)
+    size = size_of(x)
     logs: dict[str, Any] = {"batch": step, "size": size}
     callbacks.on_batch_begin(step, logs)
     results = to_list(model.train_on_batch(x, y, sample_weight=weight, class_weight=class_weight))
@@ -422,15 +257,15 @@ def _train_step(model: Any, batch: Any, step: int, callbacks: Any, class_weight:
     return size
 
 
-def _test(model: Any, batches: _Stream, steps: int, verbose: int = 0) -> list[float]:
+def _test(model: Any, batches: Stream, steps: int, verbose: int = 0) -> list[float]:
     """The results of `steps` batches: means weighted by their sizes, and the last values of metrics with state."""
     for metric in model.stateful_metric_functions:
         metric.reset_states()
     bar = Progbar(target=steps) if verbose == 1 else None
     results, sizes = [], []
     for step in range(steps):
-        x, y, weight = _parts(batches.take(step, steps))
-        sizes.append(_size(x))
+        x, y, weight = parts_of(batches.take(step, steps))
+        sizes.append(size_of(x))
         results.append([float(value) for value in to_list(model.test_on_batch(x, y, sample_weight=weight))])
         if bar is not None:
             bar.update(step + 1)

@@ -264,15 +264,19 @@ class Mixed(Batches):
 @pytest.mark.parametrize(("workers", "steps", "stop", "frequency"),
                          [(0, None, 8, 2), (1, None, 11, "epoch"), (1, None, 16, 5), (2, 3, 4, 1), (2, 7, 13, 1)])
 def test_sequences(tmp_path, make, workers, steps, stop, frequency):
-    def fit(model, **kwargs):
-        del kwargs["batch_size"]
-        random.seed(4 if kwargs["checkpoint"] is None or not any(tmp_path.glob("ckpt-*")) else 5)
-        return model.fit_generator(make(), steps_per_epoch=steps, workers=workers, validation_data=Batches(),
-                                   validation_steps=2, **kwargs)
+    check_that_it_goes_on(tmp_path, mlp, stop, frequency, lambda model, **kwargs: model.fit_generator(
+        make(), steps_per_epoch=steps, workers=workers, validation_data=Batches(), validation_steps=2, **kwargs))
 
-    expected = trained(mlp, fit=fit)
-    assert trained(mlp, backup(tmp_path, frequency), stop, fit=fit) is None
-    assert trained(mlp, backup(tmp_path, frequency), fit=fit, seed=2 if any(tmp_path.glob("ckpt-*")) else 1) == expected
+
+def check_that_it_goes_on(folder, model, stop, frequency, run):
+    """A training on Sequences, stopped after `stop` batches, leaves what the whole one does; Python's seed is another."""
+    def fit(model, batch_size, **kwargs):
+        random.seed(5 if any(folder.glob("ckpt-*")) else 4)
+        return run(model, **kwargs)
+
+    expected = trained(model, fit=fit)
+    assert trained(model, backup(folder, frequency), stop, fit=fit) is None
+    assert trained(model, backup(folder, frequency), fit=fit, seed=2 if any(folder.glob("ckpt-*")) else 1) == expected
 
 
 class Drawing(Mixed):
@@ -362,16 +366,9 @@ RANDOM_SEQUENCES = {"global": (mlp, Noisy), "own": (mlp, OwnGenerator), "live": 
 def test_sequences_that_draw_random_numbers(tmp_path, kind, workers, steps, stop, frequency):
     """Batches made ahead draw before the checkpoint that is to repeat them."""
     model, make = RANDOM_SEQUENCES[kind]
-
-    def fit(model, **kwargs):
-        del kwargs["batch_size"]
-        random.seed(4 if not any(tmp_path.glob("ckpt-*")) else 5)
-        return model.fit_generator(make(), steps_per_epoch=steps, workers=workers, validation_data=make() if not workers else
-                                   None, validation_steps=2, **kwargs)
-
-    expected = trained(model, fit=fit)
-    assert trained(model, backup(tmp_path, frequency), stop, fit=fit) is None
-    assert trained(model, backup(tmp_path, frequency), fit=fit, seed=2 if any(tmp_path.glob("ckpt-*")) else 1) == expected
+    check_that_it_goes_on(tmp_path, model, stop, frequency, lambda model, **kwargs: model.fit_generator(
+        make(), steps_per_epoch=steps, workers=workers, validation_data=None if workers else make(), validation_steps=2,
+        **kwargs))
 
 
 class Augmented(Batches):
@@ -385,14 +382,8 @@ class Augmented(Batches):
 @pytest.mark.parametrize("validation", [Augmented, Live, OwnGenerator])
 @pytest.mark.parametrize(("stop", "frequency"), [(8, 1), (11, "epoch")])
 def test_random_batches_of_the_validation(tmp_path, validation, stop, frequency):
-    def fit(model, **kwargs):
-        del kwargs["batch_size"]
-        random.seed(4 if not any(tmp_path.glob("ckpt-*")) else 5)
-        return model.fit_generator(Batches(), validation_data=validation(), validation_steps=3, **kwargs)
-
-    expected = trained(mlp, fit=fit)
-    assert trained(mlp, backup(tmp_path, frequency), stop, fit=fit) is None
-    assert trained(mlp, backup(tmp_path, frequency), fit=fit, seed=2) == expected
+    check_that_it_goes_on(tmp_path, mlp, stop, frequency, lambda model, **kwargs: model.fit_generator(
+        Batches(), validation_data=validation(), validation_steps=3, **kwargs))
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
@@ -423,13 +414,8 @@ def test_pictures_taken_in_turn_and_by_number_are_two_trainings(tmp_path, before
 
 
 def test_pictures_from_processes(tmp_path):
-    def fit(model, batch_size, **kwargs):
-        random.seed(4 if not any(tmp_path.glob("ckpt-*")) else 5)
-        return model.fit_generator(pictures(), validation_data=pictures(), workers=2, use_multiprocessing=True, **kwargs)
-
-    expected = trained(on_pictures, fit=fit)
-    assert trained(on_pictures, backup(tmp_path, 3), 12, fit=fit) is None
-    assert trained(on_pictures, backup(tmp_path, 3), fit=fit, seed=2) == expected
+    check_that_it_goes_on(tmp_path, on_pictures, 12, 3, lambda model, **kwargs: model.fit_generator(
+        pictures(), validation_data=pictures(), workers=2, use_multiprocessing=True, **kwargs))
 
 
 def test_a_checkpoint_changes_nothing_of_a_sequence(tmp_path):
@@ -456,14 +442,8 @@ def test_another_number_of_workers_goes_on(tmp_path, before, after):
 
 @pytest.mark.parametrize(("make", "workers", "stop"), [(Batches, 2, 7), (Drawing, 1, 12), (Drawing, 1, 8), (Drawing, 2, 13)])
 def test_processes_that_draw_random_numbers(tmp_path, make, workers, stop):
-    def fit(model, **kwargs):
-        del kwargs["batch_size"]
-        random.seed(4 if not any(tmp_path.glob("ckpt-*")) else 5)
-        return model.fit_generator(make(), workers=workers, use_multiprocessing=True, **kwargs)
-
-    expected = trained(mlp, fit=fit)
-    assert trained(mlp, backup(tmp_path, 3), stop, fit=fit) is None
-    assert trained(mlp, backup(tmp_path, 3), fit=fit, seed=2) == expected
+    check_that_it_goes_on(tmp_path, mlp, stop, 3, lambda model, **kwargs: model.fit_generator(
+        make(), workers=workers, use_multiprocessing=True, **kwargs))
 
 
 def test_generators_are_refused(tmp_path):
